@@ -1,0 +1,1 @@
+"""Precision and coverage, with and without the fallback, against every serious baseline."""

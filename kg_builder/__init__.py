@@ -1,0 +1,1 @@
+"""Turn knowledge graphs into questions whose answers can be checked."""

@@ -1,0 +1,20 @@
+"""Passage: one retrievable piece of text with its origin."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+from kg_builder.question import Language
+
+
+class Passage(BaseModel):
+    """A paragraph to be indexed. ``id`` is stable: the same document and position give the same id."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    title: str
+    text: str
+    url: str = ""
+    language: Language = "zh"
+    entities: tuple[str, ...] = ()  # subject_ids of the entities it tells about

@@ -1,0 +1,1 @@
+"""The chain behind every refusal: index, web search, evidence, reading."""
