@@ -35,8 +35,8 @@ def atomic_write(path: Path) -> Iterator[IO[str]]:
         # mkstemp makes private files; results should follow the user's umask like any other file.
         umask = os.umask(0)
         os.umask(umask)
-        os.chmod(name, 0o666 & ~umask)
-        os.replace(name, path)
+        Path(name).chmod(0o666 & ~umask)
+        Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
@@ -65,7 +65,7 @@ def write_jsonl(path: Path, records: Iterable[BaseModel | dict[str, Any]]) -> in
 
 
 def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the objects of a JSON Lines file; a line that is none raises FileError with its number."""
+    """Yield the objects of a JSON Lines file; FileError names a line that is none."""
     try:
         stream = path.open(encoding="utf-8-sig")
     except OSError as error:

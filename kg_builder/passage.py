@@ -8,7 +8,7 @@ from kg_builder.question import Language
 
 
 class Passage(BaseModel):
-    """A paragraph to be indexed. ``id`` is stable: the same document and position give the same id."""
+    """A paragraph to be indexed. ``id`` is stable: same document and position, same id."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -16,8 +16,9 @@ AnswerType = Literal[
 class Gold(BaseModel):
     """The right answer to a question.
 
-    ``objects`` holds one tuple per object of the fact: its canonical name first, then every other name it
-    is known by (aliases, the label in the other language). A single-valued fact has one entry.
+    ``objects`` holds one tuple per object of the fact: its canonical name first, then every other
+    name it is known by (aliases, the label in the other language). A single-valued fact has one
+    entry.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -35,8 +36,8 @@ class Gold(BaseModel):
 class Question(BaseModel):
     """One question about one fact, in one language, with one wording.
 
-    ``topic`` is 「S的P」 ("the P of S"), the phrase a refusal names. ``subject_id`` groups the questions
-    about one entity: splits never separate them.
+    ``topic`` is 「S的P」 ("the P of S"), the phrase a refusal names. ``subject_id`` groups the
+    questions about one entity: splits never separate them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

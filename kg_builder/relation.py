@@ -1,0 +1,229 @@
+"""Relation and Catalogue: what a property is called, how it is asked and how it is told.
+
+RelationError    a catalogue file is missing, malformed, or says two things about one relation
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from kg_builder.errors import UserError
+from kg_builder.question import AnswerType, Language
+
+Values = Literal["one", "many", "changing"]
+
+SUBJECT, OBJECT = "{s}", "{o}"
+
+# Wordings of a relation that no catalogue knows. {p} is its name as the source spells it. They ask
+# with 什么 / "what" only, because nothing is known about the kind of answer.
+GENERIC_QUESTIONS: dict[Language, tuple[str, ...]] = {
+    "zh": ("{s}的{p}是?", "{s}的{p}是什么?", "请问{s}的{p}是什么?", "你知道{s}的{p}是什么吗?"),
+    "en": (
+        "What is the {p} of {s}?",
+        "Can you tell me the {p} of {s}?",
+        "Do you know the {p} of {s}?",
+    ),
+}
+GENERIC_STATEMENTS: dict[Language, tuple[str, ...]] = {
+    "zh": ("{s}的{p}是{o}", "{s}的{p}为{o}", "{o}是{s}的{p}"),
+    "en": ("The {p} of {s} is {o}", "{o} is the {p} of {s}"),
+}
+# The phrase that a refusal names, and the fixed form of an answer (the article's ablation).
+TOPICS: dict[Language, str] = {"zh": "{s}的{p}", "en": "the {p} of {s}"}
+FIXED_FORMS: dict[Language, str] = {"zh": "{s}的{p}是{o}", "en": "The {p} of {s} is {o}"}
+
+
+class RelationError(UserError):
+    """A relation catalogue is missing, malformed or contradicts itself."""
+
+
+class Relation(BaseModel):
+    """One relation: its names in every graph we read, and its wordings in both languages.
+
+    Wordings hold ``{s}`` where the subject goes and, in statements, ``{o}`` where the object goes.
+    ``zh_questions[0]`` is the article's form 「S的P是?」, the main text of a question.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str = Field(min_length=1)
+    zh: str = Field(min_length=1)
+    en: str = Field(min_length=1)
+    wikidata: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    answer: AnswerType = "term"
+    values: Values = "one"
+    subject: str = "thing"
+    zh_questions: tuple[str, ...] = Field(min_length=1)
+    en_questions: tuple[str, ...] = Field(min_length=1)
+    zh_statements: tuple[str, ...] = Field(min_length=1)
+    en_statements: tuple[str, ...] = Field(min_length=1)
+    generic: bool = False  # no catalogue knows it: its wordings were made from its name
+
+    @field_validator("zh_questions", "en_questions")
+    @classmethod
+    def _questions_name_the_subject(cls, wordings: tuple[str, ...]) -> tuple[str, ...]:
+        for wording in wordings:
+            if SUBJECT not in wording or OBJECT in wording:
+                raise ValueError(f"{wording!r} must contain {SUBJECT} and not {OBJECT}")
+        return wordings
+
+    @field_validator("zh_statements", "en_statements")
+    @classmethod
+    def _statements_name_both(cls, wordings: tuple[str, ...]) -> tuple[str, ...]:
+        for wording in wordings:
+            if SUBJECT not in wording or OBJECT not in wording:
+                raise ValueError(f"{wording!r} must contain {SUBJECT} and {OBJECT}")
+        return wordings
+
+    def name(self, language: Language) -> str:
+        return self.zh if language == "zh" else self.en
+
+    def questions(self, language: Language) -> tuple[str, ...]:
+        return self.zh_questions if language == "zh" else self.en_questions
+
+    def statements(self, language: Language) -> tuple[str, ...]:
+        return self.zh_statements if language == "zh" else self.en_statements
+
+    def topic(self, subject: str, language: Language) -> str:
+        """「S的P」 or "the P of S": what a refusal says it does not know."""
+        return fill(TOPICS[language], s=subject, p=self.name(language))
+
+    def fixed_form(self, subject: str, answer: str, language: Language) -> str:
+        """「S的P是O」: the one wording of an answer that the article's ablation uses."""
+        return fill(FIXED_FORMS[language], s=subject, p=self.name(language), o=answer)
+
+
+def fill(wording: str, **parts: str) -> str:
+    """Put the parts into a wording. Unlike str.format it leaves other braces alone."""
+    for key, value in parts.items():
+        wording = wording.replace("{" + key + "}", value)
+    return wording
+
+
+def generic_relation(name: str) -> Relation:
+    """A relation made from nothing but its name, for properties that no catalogue knows."""
+
+    def worded(wordings: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(fill(wording, p=name) for wording in wordings)
+
+    return Relation(
+        id=name,
+        zh=name,
+        en=name,
+        zh_questions=worded(GENERIC_QUESTIONS["zh"]),
+        en_questions=worded(GENERIC_QUESTIONS["en"]),
+        zh_statements=worded(GENERIC_STATEMENTS["zh"]),
+        en_statements=worded(GENERIC_STATEMENTS["en"]),
+        generic=True,
+    )
+
+
+class Catalogue:
+    """Relations in the order of their files, found by any of their names.
+
+    ``id`` and ``zh`` are unique over all files. Another name or a property id may be claimed by
+    several relations (作者 of a book, of a song): the one that was loaded first has it.
+    """
+
+    def __init__(self, relations: Iterable[Relation] = ()) -> None:
+        self._by_id: dict[str, Relation] = {}
+        self._by_zh: dict[str, Relation] = {}
+        for relation in relations:
+            for kind, key, index in (
+                ("id", relation.id, self._by_id),
+                ("zh", relation.zh, self._by_zh),
+            ):
+                if key in index:
+                    raise RelationError(
+                        f"Relation {relation.id!r}: {kind} {key!r} is taken by relation "
+                        f"{index[key].id!r}. Rename one of them or drop the second."
+                    )
+                index[key] = relation
+
+    @classmethod
+    def load(cls, paths: Sequence[Path] | None = None) -> Catalogue:
+        """Read TOML files, or the built-in catalogue where no paths are given."""
+        relations: list[Relation] = []
+        for path in builtin_paths() if paths is None else paths:
+            relations.extend(read_relations(path))
+        return cls(relations)
+
+    def __iter__(self) -> Iterator[Relation]:
+        return iter(self._by_id.values())
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def __contains__(self, relation_id: str) -> bool:
+        return relation_id in self._by_id
+
+    def __getitem__(self, relation_id: str) -> Relation:
+        """The relation of that id; KeyError where there is none."""
+        return self._by_id[relation_id]
+
+    @cached_property
+    def _by_name(self) -> dict[str, Relation]:
+        index: dict[str, Relation] = {}
+        # Strong names of every relation go before weak names of any: a column 作者 is the relation
+        # called 作者, whoever else lists it as another name.
+        for strong in (True, False):
+            for relation in self:
+                own = (relation.id, relation.zh, relation.en)
+                for name in own if strong else (*relation.names, *relation.wikidata):
+                    index.setdefault(_key(name), relation)
+        return index
+
+    def find(self, name: str) -> Relation | None:
+        """By id, Chinese or English name, other name or Wikidata property id (case-insensitive)."""
+        return self._by_name.get(_key(name))
+
+    def resolve(self, name: str) -> Relation:
+        """The relation of that name, or a generic one worded from the name itself."""
+        return self._by_id.get(name) or self.find(name) or generic_relation(name)
+
+
+def builtin_paths() -> list[Path]:
+    folder = Path(str(files("kg_builder"))) / "data" / "relations"
+    return sorted(folder.glob("*.toml"))
+
+
+def read_relations(path: Path) -> list[Relation]:
+    """The relations of one TOML file. All its faults are told at once."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise RelationError(f"{path}: {error.strerror or error}. Check the path.") from error
+    except UnicodeDecodeError as error:
+        raise RelationError(
+            f"{path}: not UTF-8 at byte {error.start}. Save it as UTF-8."
+        ) from error
+    try:
+        entries = tomllib.loads(text).get("relation", [])
+    except tomllib.TOMLDecodeError as error:
+        raise RelationError(f"{path}: not TOML ({error}).") from error
+    if not isinstance(entries, list) or not entries:
+        raise RelationError(f"{path}: no [[relation]] in it. See kg_builder/data/README.md.")
+    relations, faults = [], []
+    for number, entry in enumerate(entries, 1):
+        try:
+            relations.append(Relation.model_validate(entry))
+        except ValidationError as error:
+            label = entry.get("id", f"number {number}") if isinstance(entry, dict) else number
+            for fault in error.errors():
+                place = ".".join(str(part) for part in fault["loc"])
+                faults.append(f"  relation {label}: {place}: {fault['msg']}")
+    if faults:
+        raise RelationError(f"{path} has {len(faults)} fault(s):\n" + "\n".join(faults))
+    return relations
+
+
+def _key(name: str) -> str:
+    return " ".join(name.replace("_", " ").split()).casefold()
