@@ -1,155 +1,137 @@
-"""build: knowledge graphs in, questions and passages out."""
+"""build: knowledge graphs in, a folder of questions and passages out."""
 
 from __future__ import annotations
 
-from collections import Counter
+import importlib.metadata
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from kg_builder.fact import Entity, Fact
-from kg_builder.graph import Graph
-from kg_builder.phrasing import gives_away, gold_objects, make_question
-from kg_builder.question import Language, Question, Split
-from kg_builder.relation import Catalogue, Relation
-from kg_builder.splits import LEAK, Shares, held_out_relations, leaking_pairs, split_of
-from kg_builder.tally import Tally
+from kg_builder.asking import BuildResult, QuestionReport, QuestionSettings, build_questions
+from kg_builder.files import (
+    digest,
+    read_manifest,
+    sha256_file,
+    write_json,
+    write_jsonl,
+    write_manifest,
+)
+from kg_builder.graph import embedded_paths
+from kg_builder.passages import build_passages
+from kg_builder.question import Language
+from kg_builder.relation import Catalogue, builtin_paths
+from kg_builder.sources.spec import SourceSpec
+from kg_builder.sources.tables import read_tables
 
-CHANGING = "changes over time"
-NO_SUBJECT_NAME = "the subject has no name in the language"
-NO_OBJECT_NAME = "no object has a name in the language"
-GIVEN_AWAY = "the answer is in the question"
-HELD_OUT = "held-out relation outside the test split"
-SEVERAL_VALUES = "several values for a relation that has one"
+__all__ = [
+    "BuildReport",
+    "BuildResult",
+    "BuildSettings",
+    "QuestionReport",
+    "QuestionSettings",
+    "build",
+    "build_questions",
+]
+
+QUESTIONS, PASSAGES, REPORT = "questions.jsonl", "passages.jsonl", "report.json"
+
+# What is being done, how much of it is done, and how much there is (None where nobody knows).
+Progress = Callable[[str, int, int | None], None]
 
 
-class QuestionSettings(BaseModel):
-    """Which facts become questions, and how they are split."""
+class BuildSettings(BaseModel):
+    """Everything that decides what a build gives. Equal settings and sources, equal files."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    include_changing: bool = False  # ask what changes over time (presidents, populations)
-    shares: Shares = Shares()
-    held_out_share: float = Field(default=0.0, ge=0, le=1)  # relations that occur in the test split only
-
-
-@dataclass(frozen=True)
-class QuestionReport:
-    """What became of the facts: questions by split and by relation, drops by reason."""
-
-    language: Language
-    facts: int
-    questions: int
-    splits: dict[str, int]
-    relations: dict[str, int]
-    held_out: tuple[str, ...]
-    dropped: Tally
-
-    def as_dict(self) -> dict[str, Any]:
-        return {
-            "language": self.language,
-            "facts": self.facts,
-            "questions": self.questions,
-            "splits": self.splits,
-            "relations": self.relations,
-            "held_out_relations": list(self.held_out),
-            "dropped": self.dropped.as_dict(),
-        }
-
-
-@dataclass(frozen=True)
-class BuildResult:
-    questions: tuple[Question, ...]
-    report: QuestionReport
-
-
-def build_questions(
-    graph: Graph,
-    catalogue: Catalogue,
-    language: Language,
-    seed: int = 0,
-    settings: QuestionSettings | None = None,
-) -> BuildResult:
-    """One question per fact that can be asked fairly, in the order of the facts."""
-    settings = settings or QuestionSettings()
-    dropped = Tally()
-
-    @cache
-    def split(entity_id: str) -> Split:
-        return split_of(entity_id, settings.shares, seed)
-
-    relations = {
-        relation_id: catalogue.resolve(relation_id)
-        for relation_id in dict.fromkeys(fact.relation_id for fact in graph.facts)
-    }
-    held_out = held_out_relations(relations, settings.held_out_share, seed)
-    askable: list[Fact] = []
-    for fact in graph.facts:
-        subject, relation = graph.entities[fact.subject_id], relations[fact.relation_id]
-        reason = unfair(fact, subject, relation, language, settings)
-        if reason is None and relation.id in held_out and split(subject.id) != "test":
-            reason = HELD_OUT
-        if reason is None:
-            askable.append(fact)
-        else:
-            dropped.add(reason, _sample(fact, language))
-    leaks = leaking_pairs(_pairs(askable), split)
-    questions = []
-    for fact in askable:
-        if any((fact.subject_id, one.id) in leaks for one in fact.objects):
-            dropped.add(LEAK, _sample(fact, language))
-            continue
-        questions.append(
-            make_question(
-                fact,
-                graph.entities[fact.subject_id],
-                relations[fact.relation_id],
-                language,
-                split(fact.subject_id),
-                seed,
-            )
-        )
-    report = QuestionReport(
-        language=language,
-        facts=len(graph),
-        questions=len(questions),
-        splits=dict(Counter(question.split for question in questions)),
-        relations=dict(Counter(question.relation for question in questions)),
-        held_out=tuple(sorted(held_out)),
-        dropped=dropped,
+    sources: tuple[SourceSpec, ...] = Field(
+        default=(SourceSpec(location="embedded"),), min_length=1
     )
-    return BuildResult(tuple(questions), report)
+    languages: tuple[Language, ...] = Field(default=("zh",), min_length=1)
+    catalogue: tuple[Path, ...] = ()  # the user's own relations, beside the built-in ones
+    builtin_catalogue: bool = True
+    questions: QuestionSettings = QuestionSettings()
+    passages: bool = True
+    seed: int = 0
+    max_questions: int | None = Field(default=None, ge=1)  # per language, chosen by hash
 
 
-def unfair(
-    fact: Fact,
-    subject: Entity,
-    relation: Relation,
-    language: Language,
-    settings: QuestionSettings,
-) -> str | None:
-    """Why the fact cannot be asked in this language, or None."""
-    if relation.values == "changing" and not settings.include_changing:
-        return CHANGING
-    if relation.values == "one" and not relation.generic and len(fact.objects) > 1:
-        return SEVERAL_VALUES
-    name = subject.label(language)
-    if name is None:
-        return NO_SUBJECT_NAME
-    if all(one.label(language) is None for one in fact.objects):
-        return NO_OBJECT_NAME
-    given = (names[0] for names in gold_objects(fact.objects, language))
-    if any(gives_away(name, answer) for answer in given):
-        return GIVEN_AWAY
-    return None
+@dataclass(frozen=True)
+class BuildReport:
+    """Where the files are and what report.json says."""
+
+    folder: Path
+    counts: dict[str, Any]
+    skipped: bool = False  # the folder already held exactly this build
+
+    @property
+    def questions(self) -> int:
+        return int(self.counts["questions"])
 
 
-def _pairs(facts: list[Fact]) -> list[tuple[str, str]]:
-    return [(fact.subject_id, one.id) for fact in facts for one in fact.objects]
+def build(settings: BuildSettings, out: Path, progress: Progress | None = None) -> BuildReport:
+    """Write questions.jsonl, passages.jsonl and report.json under ``out``; the manifest comes last.
+
+    Does nothing where ``out`` holds the result of the same settings on the same files.
+    """
+    tell = progress or _silent
+    catalogue_paths = [
+        *(builtin_paths() if settings.builtin_catalogue else ()),
+        *settings.catalogue,
+    ]
+    catalogue = Catalogue.load(catalogue_paths)
+    key = digest([settings.model_dump(mode="json"), [_identity(p) for p in catalogue_paths],
+                  [_identity(p) for s in settings.sources for p in _paths(s)],
+                  importlib.metadata.version("pydantic")])  # fmt: skip
+    manifest = read_manifest(out)
+    if manifest is not None and manifest.get("key") == key:
+        return BuildReport(out, manifest["counts"], skipped=True)
+    graphs = []
+    for number, source in enumerate(settings.sources):
+        tell("read", number, len(settings.sources))
+        name = source.name or Path(source.location).stem
+        graphs.append(read_tables(_paths(source), catalogue, name, source.max_bad_share))
+    results = [
+        build_questions(one.graph, catalogue, language, settings.seed, settings.questions)
+        for one in graphs
+        for language in settings.languages
+    ]
+    tell("write", 0, None)
+    count = write_jsonl(out / QUESTIONS, (q for result in results for q in result.questions))
+    passages = 0
+    if settings.passages:
+        told = (
+            passage
+            for one in graphs
+            for language in settings.languages
+            for passage in build_passages(one.graph, catalogue, language, settings.seed)
+        )
+        passages = write_jsonl(out / PASSAGES, told)
+    counts = {
+        "questions": count,
+        "passages": passages,
+        "languages": [result.report.as_dict() for result in results],
+        "sources": [one.report.as_dict() for one in graphs],
+    }
+    write_json(out / REPORT, counts)
+    write_manifest(out, {"key": key, "settings": settings.model_dump(mode="json"),
+                               "counts": counts})  # fmt: skip
+    return BuildReport(out, counts)
 
 
-def _sample(fact: Fact, language: Language) -> str:
-    objects = "、".join(one.names(language)[0] for one in fact.objects)
-    return f"{fact.subject_id} | {fact.relation_id} | {objects}"
+def _silent(stage: str, done: int, total: int | None) -> None:  # noqa: ARG001
+    """A Progress that nobody watches."""
+
+
+def _paths(source: SourceSpec) -> list[Path]:
+    if source.location == "embedded":
+        return embedded_paths()
+    path = Path(source.location)
+    return sorted(path.glob("*.tsv")) if path.is_dir() else [path]
+
+
+def _identity(path: Path) -> list[str]:
+    return [path.name, sha256_file(path) if path.is_file() else "absent"]

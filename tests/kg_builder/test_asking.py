@@ -1,4 +1,4 @@
-from kg_builder.build import (
+from kg_builder.asking import (
     CHANGING,
     GIVEN_AWAY,
     HELD_OUT,
