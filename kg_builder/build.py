@@ -122,7 +122,7 @@ def build(settings: BuildSettings, out: Path, progress: Progress | None = None) 
     return BuildReport(out, counts)
 
 
-def _silent(stage: str, done: int, total: int | None) -> None:  # noqa: ARG001
+def _silent(stage: str, done: int, total: int | None) -> None:
     """A Progress that nobody watches."""
 
 
