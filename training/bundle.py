@@ -1,0 +1,165 @@
+"""Bundle: the contract between training and serving, a folder that is whole or refused.
+
+    bundle/
+      bundle.json     base model, prompt, refusal, decoding, calibration, operating points, hashes
+      adapter/        PEFT format (absent for a model tuned in full or not at all)
+      README.md       the model card, generated
+      manifest.json   checksums of all the above, written last
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from kg_builder.files import read_manifest, sha256_file, write_json, write_manifest
+from kg_builder.question import Language
+from training.attempt import OperatingPoint
+from training.calibrate import Calibration
+from training.errors import BundleError
+
+FORMAT = 1
+EMBEDDED = "embedded"
+EMBEDDED_FOLDER = Path(__file__).parent / "base" / "model"
+
+
+class BaseReference(BaseModel):
+    """The model under the adapter, and how to tell that it is the right one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str  # "embedded", a folder, or a hub id
+    revision: str | None = None
+    dtype: str = "auto"
+    fingerprint: str = ""  # of config and weights, where they are local files
+
+
+class BundleSpec(BaseModel):
+    """What bundle.json says."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: int = FORMAT
+    name: str
+    created: str
+    base: BaseReference
+    languages: tuple[Language, ...]
+    prompt: int = 0  # wording of the language pack
+    prompts: dict[str, str]  # the wording itself, by language
+    refusal_prefixes: dict[str, str]
+    max_new_tokens: int = 40
+    calibration: Calibration
+    operating_points: tuple[OperatingPoint, ...]
+    default_profile: str
+    risk_coverage: tuple[tuple[float, float, float], ...] = ()  # threshold, coverage, risk
+    figures: dict[str, Any] = {}
+    provenance: dict[str, Any] = {}  # hashes of data and code, versions, seeds, hardware
+
+
+class Bundle:
+    """A bundle on disk that was found whole."""
+
+    def __init__(self, folder: Path, spec: BundleSpec, digest: str) -> None:
+        self.folder = folder
+        self.spec = spec
+        self.digest = digest
+
+    @property
+    def name(self) -> str:
+        """Its name and the first digits of its digest: what every answer is stamped with."""
+        return f"{self.spec.name}@{self.digest[:8]}"
+
+    @property
+    def adapter(self) -> Path | None:
+        folder = self.folder / "adapter"
+        return folder if folder.is_dir() else None
+
+    def base_path(self) -> str | Path:
+        """Where the base model is; checked against the fingerprint where it is a local folder.
+
+        Raises BundleError when it is missing or another one.
+        """
+        where = resolve_base(self.spec.base.id, self.folder)
+        if isinstance(where, Path):
+            if not where.is_dir():
+                raise BundleError(
+                    f"Bundle {self.folder}: its base model {where} is not there. "
+                    "Put it back, or train the bundle again."
+                )
+            found = fingerprint(where)
+            if self.spec.base.fingerprint and found != self.spec.base.fingerprint:
+                raise BundleError(
+                    f"Bundle {self.folder} was made on another base model than {where} "
+                    f"(fingerprint {self.spec.base.fingerprint}, found {found})."
+                )
+        return where
+
+    @classmethod
+    def load(cls, folder: Path) -> Bundle:
+        """Read and check a bundle. Raises BundleError with what is wrong with it."""
+        if not folder.is_dir():
+            raise BundleError(f"There is no bundle at {folder}. Make one: zhizhi demo, or zhizhi train.")
+        manifest = read_manifest(folder)
+        if manifest is None or "files" not in manifest:
+            raise BundleError(f"{folder} is no finished bundle: it has no whole manifest.json.")
+        for name, expected in manifest["files"].items():
+            path = folder / name
+            if not path.is_file():
+                raise BundleError(f"Bundle {folder} is damaged: {name} is missing.")
+            if sha256_file(path) != expected:
+                raise BundleError(f"Bundle {folder} is damaged: {name} has changed since it was made.")
+        try:
+            spec = BundleSpec.model_validate_json((folder / "bundle.json").read_bytes())
+        except (OSError, ValidationError) as error:
+            raise BundleError(f"Bundle {folder}: bundle.json cannot be read ({error}).") from error
+        if spec.format != FORMAT:
+            raise BundleError(
+                f"Bundle {folder} has format {spec.format}; this version reads {FORMAT}."
+            )
+        return cls(folder, spec, manifest["digest"])
+
+    @classmethod
+    def save(cls, folder: Path, spec: BundleSpec, card: str) -> Bundle:
+        """Write bundle.json, the card and, last, the manifest beside an adapter that is there already."""
+        write_json(folder / "bundle.json", spec.model_dump(mode="json"))
+        (folder / "README.md").write_text(card, encoding="utf-8")
+        files = {
+            str(path.relative_to(folder)): sha256_file(path)
+            for path in sorted(folder.rglob("*"))
+            if path.is_file() and path.name not in ("manifest.json",) and ".tmp" not in path.suffixes
+        }
+        digest = files_digest(files)
+        write_manifest(folder, {"files": files, "digest": digest})
+        return cls.load(folder)
+
+
+def files_digest(files: dict[str, str]) -> str:
+    from kg_builder.files import digest
+
+    return digest({name: value for name, value in files.items() if name != "README.md"})
+
+
+def resolve_base(base: str, beside: Path | None = None) -> str | Path:
+    """"embedded", an existing folder (also relative to ``beside``), or else a hub id as it is."""
+    if base == EMBEDDED:
+        return EMBEDDED_FOLDER
+    for candidate in (Path(base), *([beside / base] if beside else [])):
+        if candidate.is_dir():
+            return candidate.resolve()
+    if base.startswith((".", "/")):
+        return Path(base)
+    return base
+
+
+def fingerprint(folder: Path) -> str:
+    """A short hash of a local model's configuration, tokenizer and weights."""
+    from kg_builder.files import digest
+
+    names = sorted(
+        path.name
+        for path in folder.iterdir()
+        if path.suffix == ".safetensors" or path.name in ("config.json", "tokenizer.json")
+    )
+    return digest({name: sha256_file(folder / name) for name in names})

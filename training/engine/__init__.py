@@ -1,0 +1,1 @@
+"""Where language models run: in process, or behind an OpenAI-compatible server."""

@@ -1,0 +1,303 @@
+"""LocalModel: a transformers model in this process, behind the Model protocol.
+
+The decoding loop is our own rather than ``generate``: it gets the token log-probabilities, entropies and
+margins and the probability of the refusal prefix from the same passes, drops finished rows from the batch,
+and draws samples from one random stream per question, so that results do not depend on batching. Greedy
+tokens are those of ``generate`` (bench/probe.py checks).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache, PreTrainedTokenizerBase
+
+from training.device import best_device
+from training.errors import ModelError
+from training.generation import Generation, Message, Sampling
+
+FLOOR = -100.0  # log of a probability that underflowed
+
+
+@dataclass
+class _Row:
+    """What is known of one completion while it grows."""
+
+    index: int
+    prompt_tokens: int
+    refusal_probability: float | None
+    random: torch.Generator | None
+    ids: list[int] = field(default_factory=list)
+    logprobs: list[float] = field(default_factory=list)
+    entropies: list[float] = field(default_factory=list)
+    margins: list[float] = field(default_factory=list)
+    finish: Literal["stop", "length"] = "length"
+
+
+class LocalModel:
+    """Runs batches of conversations on the CPU or a GPU.
+
+    ``refusal_prefix`` is the text whose probability after the prompt is reported with every generation.
+    ``tokens_per_batch`` bounds rows × (longest prompt + new tokens) of one batch; it is halved for good
+    when the device runs out of memory.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        name: str,
+        refusal_prefix: str = "",
+        tokens_per_batch: int = 16_384,
+    ) -> None:
+        self.model = model.eval()
+        self.tokenizer = tokenizer
+        self.name = name
+        self.tokens_per_batch = tokens_per_batch
+        self.prefix_ids: list[int] = (
+            tokenizer.encode(refusal_prefix, add_special_tokens=False) if refusal_prefix else []
+        )
+        ends = model.generation_config.eos_token_id
+        if ends is None:
+            ends = tokenizer.eos_token_id
+        self.end_ids = set(ends if isinstance(ends, list) else [ends])
+
+    @classmethod
+    def load(
+        cls,
+        base: str | Path,
+        *,
+        adapter: Path | None = None,
+        revision: str | None = None,
+        dtype: str = "auto",
+        device: str | None = None,
+        name: str | None = None,
+        refusal_prefix: str = "",
+        tokens_per_batch: int = 16_384,
+    ) -> LocalModel:
+        """Load a model from a folder or hub id, with a PEFT adapter where one is given.
+
+        Raises ModelError when anything is missing, naming it.
+        """
+        target = torch.device(device) if device else best_device()
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(base, revision=revision)
+            model = AutoModelForCausalLM.from_pretrained(base, revision=revision, dtype=dtype)
+            if adapter is not None:
+                from peft import PeftModel
+
+                model = PeftModel.from_pretrained(model, str(adapter))
+        except (OSError, ValueError) as error:
+            raise ModelError(f"Cannot load the model {str(base)!r}: {error}") from error
+        return cls(
+            model.to(target),
+            tokenizer,
+            name=name or str(base),
+            refusal_prefix=refusal_prefix,
+            tokens_per_batch=tokens_per_batch,
+        )
+
+    # ---- the protocol ----------------------------------------------------------------------------
+
+    def generate(
+        self, conversations: Sequence[Sequence[Message]], sampling: Sampling
+    ) -> list[Generation]:
+        """One generation per conversation, in order."""
+        prompts = [self._encode(conversation) for conversation in conversations]
+        order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]), reverse=True)
+        results: list[Generation | None] = [None] * len(prompts)
+        start = 0
+        while start < len(order):
+            width = len(prompts[order[start]]) + sampling.max_new_tokens
+            count = max(1, self.tokens_per_batch // width)
+            batch = order[start : start + count]
+            try:
+                rows = self._decode([prompts[i] for i in batch], batch, sampling)
+            except torch.OutOfMemoryError as error:
+                if len(batch) == 1:
+                    raise ModelError(
+                        f"A single prompt of {width} tokens does not fit the device's memory. "
+                        "Use a smaller model, dtype or max_new_tokens."
+                    ) from error
+                torch.cuda.empty_cache()
+                self.tokens_per_batch = width * (len(batch) // 2)
+                continue
+            for row in rows:
+                results[row.index] = self._generation(row)
+            start += len(batch)
+        return [result for result in results if result is not None]
+
+    def without_adapter(self) -> Any:
+        """A context in which the base model answers, where an adapter is loaded."""
+        return (
+            self.model.disable_adapter() if hasattr(self.model, "disable_adapter") else nullcontext()
+        )
+
+    # ---- the parts -------------------------------------------------------------------------------
+
+    def _encode(self, conversation: Sequence[Message]) -> list[int]:
+        text = self.tokenizer.apply_chat_template(
+            list(conversation), tokenize=False, add_generation_prompt=True
+        )
+        return self.tokenizer.encode(text, add_special_tokens=False)
+
+    def _pad(self, prompts: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Left-padded ids and mask, each (rows, longest)."""
+        width = max(map(len, prompts))
+        pad = self.tokenizer.pad_token_id or 0
+        ids = torch.tensor([[pad] * (width - len(p)) + p for p in prompts])
+        mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts])
+        return ids.to(self.model.device), mask.to(self.model.device)
+
+    @torch.inference_mode()
+    def _decode(
+        self, prompts: list[list[int]], indices: list[int], sampling: Sampling
+    ) -> list[_Row]:
+        ids, mask = self._pad(prompts)
+        positions = (mask.cumsum(1) - 1).clamp(min=0)
+        output = self.model(
+            input_ids=ids,
+            attention_mask=mask,
+            position_ids=positions,
+            past_key_values=DynamicCache(config=self.model.config),
+            use_cache=True,
+            logits_to_keep=1,
+        )
+        logits = output.logits[:, -1].float()
+        cache = output.past_key_values
+        last = positions[:, -1:]
+        refusal = self._refusal_probability(logits, cache, mask, last)
+        rows = [
+            _Row(
+                index,
+                len(prompt),
+                None if refusal is None else float(refusal[i]),
+                _stream(sampling, prompt) if sampling.temperature > 0 else None,
+            )
+            for i, (index, prompt) in enumerate(zip(indices, prompts, strict=True))
+        ]
+        if sampling.suppress_refusal and self.prefix_ids:
+            logits[:, self.prefix_ids[0]] = float("-inf")
+        active = rows
+        for step in range(sampling.max_new_tokens):
+            chosen = self._choose(logits, active, sampling)
+            keep = [i for i, row in enumerate(active) if row.finish != "stop"]
+            if not keep or step + 1 == sampling.max_new_tokens:
+                break
+            if len(keep) < len(active):
+                index = torch.tensor(keep, device=mask.device)
+                # Shrinking the batch costs a copy of the cache: worth it once many rows are done.
+                if len(keep) <= 0.75 * len(active):
+                    cache.batch_select_indices(index)
+                    mask, last, chosen = mask[index], last[index], chosen[index]
+                    active = [active[i] for i in keep]
+            mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
+            last = last + 1
+            output = self.model(
+                input_ids=chosen[:, None],
+                attention_mask=mask,
+                position_ids=last,
+                past_key_values=cache,
+                use_cache=True,
+            )
+            logits = output.logits[:, -1].float()
+        return rows
+
+    def _refusal_probability(
+        self, logits: torch.Tensor, cache: Any, mask: torch.Tensor, last: torch.Tensor
+    ) -> torch.Tensor | None:
+        """P(refusal prefix | prompt), (rows,); the cache is left as it was."""
+        if not self.prefix_ids:
+            return None
+        prefix = torch.tensor(self.prefix_ids, device=logits.device)
+        total = logits.log_softmax(-1)[:, prefix[0]]
+        if len(prefix) > 1:
+            rows, length = len(mask), cache.get_seq_length()
+            steps = torch.arange(1, len(prefix), device=mask.device)
+            output = self.model(
+                input_ids=prefix[:-1].expand(rows, -1),
+                attention_mask=torch.cat([mask, mask.new_ones(rows, len(prefix) - 1)], dim=1),
+                position_ids=last + steps,
+                past_key_values=cache,
+                use_cache=True,
+            )
+            following = output.logits.float().log_softmax(-1)
+            total = total + following.gather(
+                2, prefix[1:].expand(rows, -1)[..., None]
+            ).squeeze(2).sum(1)
+            cache.crop(length)
+        return total.exp()
+
+    def _choose(
+        self, logits: torch.Tensor, rows: list[_Row], sampling: Sampling
+    ) -> torch.Tensor:
+        """Pick the next token of every row and record what it says about certainty; (rows,)."""
+        logprobs = logits.log_softmax(-1)
+        probabilities = logprobs.exp()
+        entropy = -(probabilities * logprobs.clamp(min=FLOOR)).sum(-1)
+        top = probabilities.topk(2, dim=-1)
+        if sampling.temperature > 0:
+            chosen = self._sample(logits / sampling.temperature, rows, sampling.top_p)
+        else:
+            chosen = top.indices[:, 0]
+        picked = logprobs.gather(1, chosen[:, None]).squeeze(1).clamp(min=FLOOR)
+        values = zip(
+            rows,
+            chosen.tolist(),
+            picked.tolist(),
+            entropy.tolist(),
+            (top.values[:, 0] - top.values[:, 1]).tolist(),
+            strict=True,
+        )
+        for row, token, logprob, bits, margin in values:
+            if row.finish == "stop":
+                continue
+            row.ids.append(token)
+            row.logprobs.append(logprob)
+            row.entropies.append(bits)
+            row.margins.append(margin)
+            if token in self.end_ids:
+                row.finish = "stop"
+        return chosen
+
+    @staticmethod
+    def _sample(logits: torch.Tensor, rows: list[_Row], top_p: float) -> torch.Tensor:
+        """Gumbel-max over the nucleus, each row with its own random stream."""
+        if top_p < 1:
+            ordered, order = logits.sort(dim=-1, descending=True)
+            before = ordered.softmax(-1).cumsum(-1) - ordered.softmax(-1)
+            ordered[before >= top_p] = float("-inf")
+            logits = torch.full_like(logits, float("-inf")).scatter(1, order, ordered)
+        noise = torch.stack([torch.rand(logits.shape[1], generator=row.random) for row in rows])
+        gumbel = -torch.log(-torch.log(noise.clamp(1e-20, 1 - 1e-7)))
+        return (logits + gumbel.to(logits.device)).argmax(-1)
+
+    def _generation(self, row: _Row) -> Generation:
+        return Generation(
+            text=self.tokenizer.decode(row.ids, skip_special_tokens=True).strip(),
+            token_logprobs=tuple(row.logprobs),
+            token_entropies=tuple(row.entropies),
+            token_margins=tuple(row.margins),
+            refusal_probability=row.refusal_probability,
+            finish_reason=row.finish,
+            prompt_tokens=row.prompt_tokens,
+            completion_tokens=len(row.ids),
+        )
+
+
+def _stream(sampling: Sampling, prompt: Sequence[int]) -> torch.Generator:
+    """The random numbers of one question: the same whatever else is in the batch."""
+    digest = hashlib.sha256(f"{sampling.seed}:{list(prompt)}".encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:7]))
+
+
+def in_chunks(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

@@ -1,0 +1,73 @@
+"""LanguagePack: prompts, refusals and the refusal detector of one language, read from data files."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from kg_builder.errors import UserError
+from kg_builder.question import Language
+
+FOLDER = Path(__file__).parent / "language"
+
+
+class LanguagePackError(UserError):
+    """There is no pack for a language, or it is not what it should be."""
+
+
+class LanguagePack(BaseModel):
+    """Everything that is said to a model, and the rule by which its refusals are recognised."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ignored_types=(cached_property,))
+
+    language: Language
+    prompts: tuple[str, ...] = Field(min_length=1)
+    refusals: tuple[str, ...] = Field(min_length=1)
+    refusal_prefix: str
+    fixed_form: str
+    refusal_patterns: tuple[str, ...] = Field(min_length=1)
+
+    @cached_property
+    def _detector(self) -> re.Pattern[str]:
+        return re.compile("|".join(f"(?:{p})" for p in self.refusal_patterns), re.IGNORECASE)
+
+    def prompt(self, question: str, wording: int = 0) -> str:
+        """The user turn that asks ``question``; ``wording`` 0 is the experiment's."""
+        return self.prompts[wording % len(self.prompts)].replace("{question}", question)
+
+    def refusal(self, topic: str, wording: int = 0) -> str:
+        return self.refusals[wording % len(self.refusals)].replace("{topic}", topic)
+
+    def fixed_answer(self, topic: str, answer: str) -> str:
+        return self.fixed_form.replace("{topic}", topic).replace("{answer}", answer)
+
+    def is_refusal(self, text: str) -> bool:
+        """Whether ``text`` opens with a refusal.
+
+        The opening decides: 「我不知道…。可能是甲。」 is a refusal (its guess is not an answer given in
+        earnest), 「巴黎。我不确定年份。」 is an answer.
+        """
+        return self._detector.search(text.strip().replace("’", "'")) is not None
+
+
+@lru_cache
+def language_pack(language: Language) -> LanguagePack:
+    """The pack of ``language`` ("zh" or "en")."""
+    path = FOLDER / f"{language}.toml"
+    try:
+        with path.open("rb") as stream:
+            return LanguagePack.model_validate(tomllib.load(stream))
+    except FileNotFoundError as error:
+        known = ", ".join(sorted(p.stem for p in FOLDER.glob("*.toml")))
+        raise LanguagePackError(
+            f"No language pack for {language!r}. There are: {known}. Add {path.name} beside them."
+        ) from error
+
+
+def is_refusal(text: str) -> bool:
+    """Whether ``text`` is a refusal in any language that has a pack."""
+    return any(language_pack(language).is_refusal(text) for language in ("zh", "en"))

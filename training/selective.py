@@ -1,0 +1,104 @@
+"""Selective prediction: how well a confidence ranks right answers above wrong ones.
+
+``confidence`` and ``correct`` are aligned sequences, one entry a question; ties in confidence are
+answered together. Risk is the share of wrong answers among those given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class CurvePoint(NamedTuple):
+    """Answering everything with confidence ≥ ``threshold`` gives this coverage and risk."""
+
+    threshold: float
+    coverage: float
+    risk: float
+
+
+def _sorted(
+    confidence: Sequence[float], correct: Sequence[bool]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    scores = np.asarray(confidence, dtype=float)
+    right = np.asarray(correct, dtype=float)
+    if scores.shape != right.shape:
+        raise ValueError(f"{len(scores)} confidences for {len(right)} outcomes")
+    order = np.argsort(-scores, kind="stable")
+    return scores[order], right[order]
+
+
+def risk_coverage(confidence: Sequence[float], correct: Sequence[bool]) -> list[CurvePoint]:
+    """The risk–coverage curve (El-Yaniv & Wiener 2010), one point per distinct confidence."""
+    scores, right = _sorted(confidence, correct)
+    n = len(scores)
+    if n == 0:
+        return []
+    ends = np.flatnonzero(np.append(scores[1:] != scores[:-1], True))
+    answered = ends + 1
+    wrong = np.cumsum(1 - right)[ends]
+    return [
+        CurvePoint(float(scores[e]), float(a / n), float(w / a))
+        for e, a, w in zip(ends, answered, wrong, strict=True)
+    ]
+
+
+def aurc(confidence: Sequence[float], correct: Sequence[bool]) -> float:
+    """Area under the risk–coverage curve: the mean over k of the risk among the k most confident
+    (Geifman & El-Yaniv 2017). Ties are taken at their expected order."""
+    scores, right = _sorted(confidence, correct)
+    if len(scores) == 0:
+        return float("nan")
+    smoothed = np.empty_like(right)
+    start = 0
+    for end in np.flatnonzero(np.append(scores[1:] != scores[:-1], True)):
+        smoothed[start : end + 1] = right[start : end + 1].mean()
+        start = end + 1
+    k = np.arange(1, len(right) + 1)
+    return float((np.cumsum(1 - smoothed) / k).mean())
+
+
+def auroc(confidence: Sequence[float], correct: Sequence[bool]) -> float:
+    """P(a right answer is ranked above a wrong one), ties counting half; NaN with one class only."""
+    from scipy.stats import rankdata
+
+    right = np.asarray(correct, dtype=bool)
+    positives, negatives = int(right.sum()), int((~right).sum())
+    if positives == 0 or negatives == 0:
+        return float("nan")
+    ranks = rankdata(np.asarray(confidence, dtype=float))
+    return float((ranks[right].sum() - positives * (positives + 1) / 2) / (positives * negatives))
+
+
+def ece(probability: Sequence[float], correct: Sequence[bool], bins: int = 10) -> float:
+    """Expected calibration error over equal-width bins (Guo et al. 2017)."""
+    p = np.asarray(probability, dtype=float)
+    right = np.asarray(correct, dtype=float)
+    if len(p) == 0:
+        return float("nan")
+    which = np.minimum((p * bins).astype(int), bins - 1)
+    total = 0.0
+    for b in range(bins):
+        inside = which == b
+        if inside.any():
+            total += inside.sum() * abs(right[inside].mean() - p[inside].mean())
+    return float(total / len(p))
+
+
+def brier(probability: Sequence[float], correct: Sequence[bool]) -> float:
+    """Mean squared error of the probability (Brier 1950)."""
+    p = np.asarray(probability, dtype=float)
+    return float(((p - np.asarray(correct, dtype=float)) ** 2).mean())
+
+
+def coverage_at_precision(
+    confidence: Sequence[float], correct: Sequence[bool], precision: float
+) -> float:
+    """The largest coverage at which the precision of the given answers is at least ``precision``."""
+    return max(
+        (p.coverage for p in risk_coverage(confidence, correct) if 1 - p.risk >= precision), default=0.0
+    )

@@ -1,0 +1,48 @@
+"""Signals of certainty that cost no extra pass, computed from what a generation carries."""
+
+from __future__ import annotations
+
+import math
+
+from training.generation import Generation
+
+# In the order in which a calibration stores its weights.
+SIGNALS = (
+    "refusal_logit",  # log-odds of the refusal prefix after the prompt; larger is less certain
+    "sequence_logprob",  # log-probability of the whole answer
+    "mean_logprob",
+    "min_logprob",  # of the least likely token
+    "mean_entropy",  # of the next-token distributions, in nats
+    "first_margin",  # P(best) − P(second) at the first token
+)
+
+# Signals that grow with uncertainty; turned round where a single one serves as a confidence.
+FALLING = {"refusal_logit", "mean_entropy"}
+
+
+def signals(generation: Generation, refusal_probability: float | None = None) -> dict[str, float]:
+    """The signals of an answer.
+
+    ``refusal_probability`` overrides the generation's own. A signal that the engine cannot give is left
+    out; a calibration that needs it says so.
+    """
+    found: dict[str, float] = {}
+    p = generation.refusal_probability if refusal_probability is None else refusal_probability
+    if p is not None:
+        p = min(max(p, 1e-9), 1 - 1e-9)
+        found["refusal_logit"] = math.log(p / (1 - p))
+    if generation.token_logprobs:
+        logprobs = generation.token_logprobs
+        found["sequence_logprob"] = sum(logprobs)
+        found["mean_logprob"] = sum(logprobs) / len(logprobs)
+        found["min_logprob"] = min(logprobs)
+    if generation.token_entropies:
+        found["mean_entropy"] = sum(generation.token_entropies) / len(generation.token_entropies)
+    if generation.token_margins:
+        found["first_margin"] = generation.token_margins[0]
+    return found
+
+
+def confidence_of(name: str, value: float) -> float:
+    """A single signal as a confidence: larger is surer."""
+    return -value if name in FALLING else value
