@@ -1,1 +1,1 @@
-"""The question-answering endpoint: direct answer, retrieved answer with citations, or an honest refusal."""
+"""The question-answering endpoint: direct answer, answer with citations, or honest refusal."""

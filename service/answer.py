@@ -1,4 +1,4 @@
-"""Answer and Route: what the endpoint says, and which way it came."""
+"""Answer, Route and Abstention: what the endpoint says, which way it came, and why not directly."""
 
 from __future__ import annotations
 
@@ -6,16 +6,28 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from retrieval.evidence import Citation
+from kg_builder.question import Language
+from retrieval.evidence import Citation, Evidence
+from training.attempt import OperatingPoint
 
 Route = Literal["direct", "retrieval", "refused"]
+
+Abstention = Literal[
+    "model_refused",  # the model said by itself that it does not know
+    "low_confidence",  # it answered, below the threshold of the operating point
+    "model_unavailable",  # it failed
+    "deadline_exceeded",  # it was not done in time
+    "fallback_always",  # it was not asked: the request wants retrieval
+]
 
 
 class Answer(BaseModel):
     """The outcome of one question, however it was reached.
 
-    A refusal carries the honest sentence in ``answer`` and a machine-readable ``reason``; ``confidence``
-    is the calibrated probability that the direct answer (or the reading, on that route) is correct.
+    A refusal carries the honest sentence in ``answer``, a machine-readable ``reason`` and the same
+    in words in ``explanation``. ``confidence`` is the calibrated probability that the direct
+    answer (or the reading, on that route) is correct; ``abstention`` says why the model's own
+    answer was not given.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -24,12 +36,18 @@ class Answer(BaseModel):
     question: str
     answer: str
     route: Route
+    language: Language = "zh"
     reason: str | None = None
+    explanation: str | None = None
+    abstention: Abstention | None = None
     confidence: float | None = None
     citations: tuple[Citation, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
     model: str  # the bundle that made it
     index: str | None = None
     provider: str | None = None
     threshold: float | None = None
+    operating_point: OperatingPoint | None = None  # threshold, bound, n and δ that were used
+    cached: bool = False
     timings_ms: dict[str, float] = {}
     usage: dict[str, int] = {}

@@ -1,0 +1,146 @@
+"""Backend: one bundle with one index, the threads that run them, and the router over both."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+
+from pydantic import BaseModel
+
+from kg_builder.errors import UserError
+from retrieval.evidence import Reading
+from service.batcher import Batcher
+from service.problems import Problem
+from service.router import Router
+from service.seams import PROFILES, Chain, Sources
+from service.settings import Settings
+from training.attempt import Attempter, OperatingPoint
+
+# The precisions that a client is offered: what of this a bundle can certify is its own affair.
+PRECISIONS = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.92, 0.94, 0.95, 0.96, 0.97, 0.98, 0.99)
+
+
+class Certified(BaseModel):
+    """A precision that may be asked for, and the operating point that answers to it."""
+
+    min_precision: float
+    point: OperatingPoint
+
+
+class OperatingPoints(BaseModel):
+    """What can be chosen between precision and coverage with this bundle."""
+
+    model: str
+    default: str
+    profiles: dict[str, OperatingPoint]
+    certified: list[Certified]  # by rising precision; empty where nothing can be certified
+
+
+class Backend:
+    """Owns the threads: ``close`` it when the last request that uses it is done."""
+
+    def __init__(
+        self,
+        attempter: Attempter,
+        chain: Chain | None,
+        settings: Settings,
+        *,
+        on_batch: Callable[[int, float], None] | None = None,
+    ) -> None:
+        self.attempter = attempter
+        self.chain = chain
+        self.batcher = Batcher(
+            attempter,
+            max_batch=settings.max_batch,
+            max_queue=settings.max_queue,
+            on_batch=on_batch,
+        )
+        self._threads = ThreadPoolExecutor(settings.retrieval_threads, "retrieval")
+        self._default_profile = settings.profile
+        self._points: dict[tuple[str | None, float | None], OperatingPoint | None] = {}
+        self.router = Router(
+            self.batcher.attempt,
+            self._read if chain is not None else None,
+            model=self.model,
+            index=self.index,
+        )
+
+    @property
+    def model(self) -> str:
+        return self.attempter.name
+
+    @property
+    def index(self) -> str | None:
+        return None if self.chain is None else self.chain.name
+
+    async def _read(self, question: str, sources: Sources, deadline: float) -> Reading:
+        assert self.chain is not None
+        chain = self.chain
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(
+            self._threads, lambda: chain.answer(question, sources=sources, deadline=deadline)
+        )
+
+    def point(self, profile: str | None, min_precision: float | None) -> OperatingPoint:
+        """The operating point a request asks for.
+
+        A ``min_precision`` that the bundle cannot certify raises a Problem that says what it can.
+        """
+        profile = profile or self._default_profile
+        point = self._point(profile, min_precision)
+        if point is not None and (min_precision is None or point.certified):
+            return point
+        if min_precision is None:
+            known = ", ".join(self.points.profiles)
+            raise Problem(
+                422, "unknown-profile", f"This bundle has no profile {profile!r}. It has: {known}."
+            )
+        best = self.points.certified[-1].min_precision if self.points.certified else None
+        can = (
+            f"the most that it can certify is {best}"
+            if best is not None
+            else "its calibration set is too small to certify any"
+        )
+        raise Problem(
+            422,
+            "not-certified",
+            f"This bundle cannot certify a precision of {min_precision}: {can}.",
+            certifiable=best,
+        )
+
+    @cached_property
+    def points(self) -> OperatingPoints:
+        profiles = {name: self._point(name, None) for name in PROFILES}
+        certified: dict[float, Certified] = {}
+        for precision in PRECISIONS:
+            point = self._point(None, precision)
+            if point is not None and point.certified:
+                # Of precisions that lead to the same threshold the highest stands for all.
+                certified[point.threshold] = Certified(min_precision=precision, point=point)
+        return OperatingPoints(
+            model=self.model,
+            default=self._default_profile,
+            profiles={name: point for name, point in profiles.items() if point is not None},
+            certified=sorted(certified.values(), key=lambda c: c.min_precision),
+        )
+
+    def _point(self, profile: str | None, min_precision: float | None) -> OperatingPoint | None:
+        """None where the bundle refuses. A request's precision goes before its profile."""
+        key = (None, min_precision) if min_precision is not None else (profile, None)
+        if key not in self._points:
+            if len(self._points) > 4096:  # clients choose the keys
+                self._points.clear()
+            try:
+                point = self.attempter.operating_point(profile=key[0], min_precision=key[1])
+            except UserError:
+                point = None
+            self._points[key] = point
+        return self._points[key]
+
+    def close(self, timeout: float | None = None) -> bool:
+        """Finish what waits; False where a thread is still at work after ``timeout`` seconds."""
+        done = self.batcher.close(timeout)
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        return done

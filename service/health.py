@@ -1,0 +1,69 @@
+"""/healthz: the process is up. /readyz: it can answer, and if not, which dependency is to blame."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel
+
+from service.desk import Desk
+
+# A model that has been busy with one batch for longer than this is taken for hung.
+HUNG_SECONDS = 60.0
+
+
+class Health(BaseModel):
+    status: Literal["ok"] = "ok"
+
+
+class Check(BaseModel):
+    """One dependency. What is not required may be down: the service then says so in its answers."""
+
+    name: str
+    ok: bool
+    required: bool
+    detail: str | None = None
+
+
+class Readiness(BaseModel):
+    ready: bool
+    checks: list[Check]
+
+
+def readiness(desk: Desk) -> Readiness:
+    backend = desk.backend
+    batcher = backend.batcher
+    hung = batcher.busy_seconds > HUNG_SECONDS
+    model = "stopped" if not batcher.alive else "hung" if hung else backend.model
+    checks = [
+        Check(name="model", ok=batcher.alive and not hung, required=True, detail=model),
+        Check(name="queue", ok=not batcher.full, required=True, detail=f"{batcher.depth} waiting"),
+        Check(
+            name="retrieval",
+            ok=backend.chain is not None,
+            required=False,
+            detail=backend.index or "not configured",
+        ),
+    ]
+    return Readiness(ready=all(c.ok for c in checks if c.required), checks=checks)
+
+
+def health_routes(desk: Desk) -> APIRouter:
+    api = APIRouter(tags=["operations"])
+
+    @api.get("/healthz", summary="Is the process up?")
+    async def healthz() -> Health:
+        return Health()
+
+    @api.get(
+        "/readyz",
+        summary="Can it answer?",
+        responses={503: {"model": Readiness, "description": "A required dependency is down"}},
+    )
+    async def readyz(response: Response) -> Readiness:
+        result = readiness(desk)
+        response.status_code = 200 if result.ready else 503
+        return result
+
+    return api

@@ -1,0 +1,94 @@
+"""What surrounds every request: its id, its size and time limits, security headers."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import uuid
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.problems import body_too_large
+
+# A client may name its request; anything odd is replaced, since it goes into logs and headers.
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+# A body that has not come whole after this many seconds is given up.
+BODY_SECONDS = 30.0
+
+SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+# For what is no page: nothing may be loaded on its behalf.
+DEFAULT_POLICY = "default-src 'none'; frame-ancestors 'none'"
+
+
+class RequestIds:
+    """Gives every request an id, in ``scope["state"]["request_id"]`` and in the response."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        given = Headers(scope=scope).get("x-request-id", "")
+        request_id = given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        scope.setdefault("state", {})["request_id"] = request_id
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-ID"] = request_id
+                for name, value in SECURITY_HEADERS.items():
+                    headers.setdefault(name, value)
+                headers.setdefault("Content-Security-Policy", DEFAULT_POLICY)
+            await send(message)
+
+        return await self.app(scope, receive, sending)
+
+
+class BodyLimits:
+    """Refuses a body that is too large, before it is read where its length is declared, and one
+    that does not come."""
+
+    def __init__(self, app: ASGIApp, max_bytes: int, seconds: float = BODY_SECONDS) -> None:
+        self.app = app
+        self.max_bytes = max_bytes
+        self.seconds = seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        declared = Headers(scope=scope).get("content-length", "")
+        if declared.isdecimal() and int(declared[:18]) > self.max_bytes:
+            problem = body_too_large(self.max_bytes)
+            problem.headers["Connection"] = "close"  # rather than read what follows
+            return await problem.response()(scope, receive, send)
+
+        size, complete = 0, False
+        until = asyncio.get_running_loop().time() + self.seconds
+
+        async def receiving() -> Message:
+            nonlocal size, complete
+            if complete:  # from here on the only news is that the client hung up
+                return await receive()
+            try:
+                async with asyncio.timeout_at(until):
+                    message = await receive()
+            except TimeoutError:
+                raise HTTPException(408, "The request body did not come in time.") from None
+            if message["type"] == "http.request":
+                size += len(message.get("body", b""))
+                complete = not message.get("more_body", False)
+                if size > self.max_bytes:
+                    raise HTTPException(413)
+            return message
+
+        return await self.app(scope, receiving, send)

@@ -1,0 +1,93 @@
+"""QaRequest and Example: a question as clients put it, and questions offered to them."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from kg_builder.question import Language
+from service.seams import Fallback, Profile, Sources
+
+MAX_QUESTION = 2000
+
+# Everything that moves a cursor or rings a bell, but line ends and tabs; byte order marks.
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufeff\ufffe\uffff]")
+
+
+def clean(text: str) -> str:
+    """The question without control characters and outer white space; blank raises ValueError."""
+    text = CONTROL.sub(" ", text).strip()
+    if not text:
+        raise ValueError("the question is blank")
+    return text
+
+
+QuestionText = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=MAX_QUESTION,
+        description="The question, in Chinese or English.",
+        examples=["岳云的父亲是?"],
+    ),
+    AfterValidator(clean),
+]
+
+
+class QaOptions(BaseModel):
+    """What a request may choose; what it leaves open is the server's setting."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    language: Language | None = Field(
+        default=None, description="Language of refusals; that of the question where absent."
+    )
+    fallback: Fallback | None = Field(
+        default=None,
+        description="`auto`: retrieve what the model does not know; `never`: refuse it; "
+        "`always`: retrieve without asking the model.",
+    )
+    sources: Sources | None = Field(default=None, description="Where to retrieve.")
+    profile: Profile | None = Field(default=None, description="A named operating point.")
+    min_precision: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        allow_inf_nan=False,
+        description="The precision that direct answers must be certified for; goes before "
+        "`profile`. See `GET /v1/operating-points` for what can be certified.",
+    )
+    deadline_ms: int | None = Field(
+        default=None,
+        ge=50,
+        le=600_000,
+        description="After so many milliseconds the answer is a refusal.",
+    )
+
+
+class QaRequest(QaOptions):
+    """One question with its options."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"question": "岳云的父亲是?"},
+                {"question": "Who wrote Hamlet?", "profile": "strict", "fallback": "never"},
+                {"question": "法国的首都是哪里?", "min_precision": 0.9, "sources": "index"},
+            ]
+        }
+    )
+
+    question: QuestionText
+
+
+class Example(BaseModel):
+    """A question that the page offers. ``kind`` says what to expect of it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    question: str
+    language: Language
+    kind: Literal["known", "unknown", "unanswerable"] | None = None

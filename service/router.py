@@ -1,0 +1,272 @@
+"""Router: direct answer → refusal → retrieval → answer, or refusal with its reason. No HTTP here.
+
+START ──ask──► ASKING ──sure──────► DIRECT
+  │              ├────unsure──┐
+  └──────search──┼────────► SEARCHING ──read──► RETRIEVAL
+                 └──give_up──┐   └──give_up──┐
+                             └──► REFUSED ◄──┘
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from kg_builder.question import Language
+from retrieval.evidence import Reading
+from service.answer import Abstention, Answer, Route
+from service.batcher import AttemptError
+from service.language_pack import language_of, language_pack
+from service.seams import Ask, Fallback, Read, Sources
+from training.attempt import Attempt, OperatingPoint
+
+logger = logging.getLogger(__name__)
+
+# How many of the judged passages travel with an answer.
+EVIDENCE_SHOWN = 5
+
+
+class State(StrEnum):
+    START = "start"
+    ASKING = "asking"
+    SEARCHING = "searching"
+    DIRECT = "direct"
+    RETRIEVAL = "retrieval"
+    REFUSED = "refused"
+
+
+class Move(StrEnum):
+    ASK = "ask"
+    SEARCH = "search"
+    SURE = "sure"
+    UNSURE = "unsure"
+    READ = "read"
+    GIVE_UP = "give_up"
+
+
+TRANSITIONS: dict[tuple[State, Move], State] = {
+    (State.START, Move.ASK): State.ASKING,
+    (State.START, Move.SEARCH): State.SEARCHING,
+    (State.ASKING, Move.SURE): State.DIRECT,
+    (State.ASKING, Move.UNSURE): State.SEARCHING,
+    (State.ASKING, Move.GIVE_UP): State.REFUSED,
+    (State.SEARCHING, Move.READ): State.RETRIEVAL,
+    (State.SEARCHING, Move.GIVE_UP): State.REFUSED,
+}
+ENDS: dict[State, Route] = {
+    State.DIRECT: "direct",
+    State.RETRIEVAL: "retrieval",
+    State.REFUSED: "refused",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One question with everything that decides its way. ``deadline`` is an instant of the
+    clock."""
+
+    question: str
+    point: OperatingPoint
+    deadline: float
+    language: Language | None = None
+    fallback: Fallback = "auto"
+    sources: Sources = "both"
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The router entered ``state``. ``abstention`` says why it did not answer directly."""
+
+    state: State
+    abstention: Abstention | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The answer with what led to it, for the log and the metrics; only ``answer`` leaves the
+    house."""
+
+    answer: Answer
+    attempt: Attempt | None
+    reading: Reading | None
+    states: tuple[State, ...]
+
+
+def judge(attempt: Attempt, point: OperatingPoint) -> Abstention | None:
+    """None where the attempt may be given as the answer, else why not.
+
+    The calibrated confidence decides, the refusal phrase being one of the signals it is made of.
+    """
+    if attempt.confidence >= point.threshold and attempt.text.strip():
+        return None
+    return "model_refused" if attempt.refused else "low_confidence"
+
+
+@dataclass(slots=True)
+class _Run:
+    """What is known so far about one request."""
+
+    request: Request
+    started: float
+    state: State = State.START
+    states: list[State] = field(default_factory=lambda: [State.START])
+    abstention: Abstention | None = None
+    reason: str | None = None
+    attempt: Attempt | None = None
+    reading: Reading | None = None
+    timings: dict[str, float] = field(default_factory=dict)
+
+    def move(self, move: Move) -> Step:
+        self.state = TRANSITIONS[self.state, move]
+        self.states.append(self.state)
+        return Step(self.state, self.abstention)
+
+
+class Router:
+    """Decides the way of each question.
+
+    ``ask`` puts a question to the model, ``read`` (None without retrieval) to the retrieval chain;
+    ``model`` and ``index`` are the names that every answer carries.
+    """
+
+    def __init__(
+        self,
+        ask: Ask,
+        read: Read | None,
+        *,
+        model: str,
+        index: str | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._ask = ask
+        self._read = read
+        self._model = model
+        self._index = index
+        self._clock = clock
+
+    async def answer(self, request: Request) -> Outcome:
+        """Run to the end. Lets QueueFullError and BatcherClosedError through: nothing was decided
+        then."""
+        async for event in self.run(request):
+            if isinstance(event, Outcome):
+                return event
+        raise AssertionError("the router ended without an outcome")
+
+    async def run(self, request: Request) -> AsyncIterator[Step | Outcome]:
+        """Yield a Step for every state that is entered, and the Outcome last."""
+        run = _Run(request, self._clock())
+        if request.fallback == "always":
+            run.abstention = "fallback_always"
+            yield run.move(Move.SEARCH)
+        else:
+            yield run.move(Move.ASK)
+            yield run.move(await self._attempt(run))
+        if run.state is State.SEARCHING:
+            yield run.move(await self._retrieve(run))
+        yield self._outcome(run)
+
+    def _remaining(self, run: _Run) -> float:
+        return max(0.0, run.request.deadline - self._clock())
+
+    def _elapsed(self, since: float) -> float:
+        return round(1000 * (self._clock() - since), 2)
+
+    async def _attempt(self, run: _Run) -> Move:
+        request = run.request
+        try:
+            async with asyncio.timeout(self._remaining(run)):
+                run.attempt = await self._ask(request.question)
+        except TimeoutError:
+            run.abstention = run.reason = "deadline_exceeded"
+        except AttemptError as error:
+            logger.error("request %s: %s", request.id, error, exc_info=error.__cause__)
+            run.abstention = "model_unavailable"
+        else:
+            run.abstention = judge(run.attempt, request.point)
+        run.timings["direct"] = self._elapsed(run.started)
+        if run.abstention is None:
+            return Move.SURE
+        if run.reason is not None:
+            return Move.GIVE_UP
+        if request.fallback == "never":
+            down = run.abstention == "model_unavailable"
+            run.reason = "model_unavailable" if down else "fallback_disabled"
+            return Move.GIVE_UP
+        return Move.UNSURE
+
+    async def _retrieve(self, run: _Run) -> Move:
+        request, started = run.request, self._clock()
+        if self._read is None:
+            run.reason = "fallback_disabled"
+            return Move.GIVE_UP
+        limit = asyncio.timeout(self._remaining(run))
+        try:
+            async with limit:
+                run.reading = await self._read(request.question, request.sources, request.deadline)
+        except Exception as error:
+            # A provider's own time-out is not the request's deadline.
+            late = isinstance(error, TimeoutError) and limit.expired()
+            run.reason = "deadline_exceeded" if late else "search_unavailable"
+            if not late:
+                logger.exception("request %s: retrieval failed", request.id)
+        run.timings["retrieval"] = self._elapsed(started)
+        if run.reading is None:
+            return Move.GIVE_UP
+        run.timings.update({f"retrieval.{k}": v for k, v in run.reading.timings_ms.items()})
+        if run.reading.answer is None:
+            run.reason = run.reading.reason or "insufficient_evidence"
+            return Move.GIVE_UP
+        return Move.READ
+
+    def _outcome(self, run: _Run) -> Outcome:
+        request, attempt, reading = run.request, run.attempt, run.reading
+        pack = language_pack(request.language or language_of(request.question))
+        route = ENDS[run.state]
+        confidence = attempt.confidence if attempt else None
+        if route == "direct" and attempt is not None:
+            text = attempt.text
+        elif route == "retrieval" and reading is not None and reading.answer is not None:
+            text, confidence = reading.answer, reading.confidence
+        elif attempt is not None and attempt.refused and attempt.refusal_text.strip():
+            text = attempt.refusal_text  # the model's own honest words
+        else:
+            text = pack.refusal
+        run.timings["total"] = self._elapsed(run.started)
+        answer = Answer(
+            id=request.id,
+            question=request.question,
+            answer=text,
+            route=route,
+            language=pack.language,
+            reason=run.reason,
+            explanation=pack.explanation(run.reason) if run.reason else None,
+            abstention=run.abstention,
+            confidence=confidence,
+            citations=reading.citations if route == "retrieval" and reading else (),
+            evidence=reading.evidence[:EVIDENCE_SHOWN] if reading else (),
+            model=self._model,
+            index=self._index,
+            provider=(reading.provider or None) if reading else None,
+            threshold=request.point.threshold,
+            operating_point=request.point,
+            timings_ms=run.timings,
+            usage=_usage(attempt),
+        )
+        return Outcome(answer, attempt, reading, tuple(run.states))
+
+
+def _usage(attempt: Attempt | None) -> dict[str, int]:
+    if attempt is None:
+        return {}
+    prompt, completion = attempt.generation.prompt_tokens, attempt.generation.completion_tokens
+    return {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": prompt + completion,
+    }

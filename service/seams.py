@@ -1,0 +1,28 @@
+"""The shapes of what is passed in: the retrieval chain, and the words for a request's choices."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Literal, Protocol
+
+from retrieval.evidence import Reading
+from training.attempt import Attempt
+
+Fallback = Literal["auto", "never", "always"]
+Sources = Literal["index", "web", "both"]
+Profile = Literal["webqa", "chat", "strict"]
+
+PROFILES: tuple[Profile, ...] = ("webqa", "chat", "strict")
+
+
+class Chain(Protocol):
+    """Retrieval and reading as one call, in a thread of its own. ``deadline`` is an instant of
+    ``time.monotonic()``, or None."""
+
+    name: str
+
+    def answer(self, question: str, *, sources: Sources, deadline: float | None) -> Reading: ...
+
+
+Ask = Callable[[str], Awaitable[Attempt]]
+Read = Callable[[str, Sources, float], Awaitable[Reading]]
