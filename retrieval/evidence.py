@@ -33,7 +33,8 @@ class Evidence(BaseModel):
 class Citation(BaseModel):
     """Support for one span of an answer.
 
-    ``start`` and ``end`` are character offsets into the answer, end exclusive; ``quote`` stands verbatim in the passage.
+    ``start`` and ``end`` are character offsets into the answer, end exclusive; ``quote`` stands
+    verbatim in the passage.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

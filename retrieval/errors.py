@@ -1,0 +1,32 @@
+"""What can go wrong in retrieval, as a user can mend it.
+
+RetrievalError
+├── IndexRefusedError     an index is absent, unfinished, damaged, foreign or of another embedder
+├── EmbedderError         an embedder cannot be loaded or trained
+├── DocumentError         a document cannot be read
+└── SearchSettingsError   a search provider or the chain is configured wrongly
+"""
+
+from __future__ import annotations
+
+from kg_builder.errors import UserError
+
+
+class RetrievalError(UserError):
+    """Any mistake around retrieval that the user can mend."""
+
+
+class IndexRefusedError(RetrievalError):
+    """An index that cannot be served from, with the reason."""
+
+
+class EmbedderError(RetrievalError):
+    """An embedder that cannot be loaded or trained, with the reason."""
+
+
+class DocumentError(RetrievalError):
+    """A document that cannot be read, with its path."""
+
+
+class SearchSettingsError(RetrievalError):
+    """A search provider or the chain is configured in a way that cannot work."""

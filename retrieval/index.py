@@ -1,0 +1,390 @@
+"""Index: passages, BM25 and vectors in one versioned folder.
+
+    FOLDER/current                 the name of the version that is served, replaced atomically
+    FOLDER/v000002/manifest.json   written last: what is in it, with which embedder, checksums
+                  /passages.sqlite
+                  /lexical/        bm25s, memory-mapped
+                  /dense/          vectors, and cells above dense.EXACT_LIMIT
+                  /embedder/       the embedded embedder; of any other only its name is kept
+
+A version never changes. Building writes a new one aside and then renames ``current``: a build that
+is killed leaves the old version in service, and a running service takes the new one with its next
+search.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from kg_builder.files import MANIFEST, sha256_file, write_manifest, write_text
+from kg_builder.passage import Passage
+from retrieval.dense import DenseIndex
+from retrieval.embedder import Embedder, Vectors
+from retrieval.errors import IndexRefusedError
+from retrieval.evidence import Evidence
+from retrieval.fusion import reciprocal_rank_fusion
+from retrieval.index_version import (
+    EMBEDDER,
+    FORMAT,
+    FORMAT_VERSION,
+    STORE,
+    IndexVersion,
+    default_dense_weight,
+    embedder_record,
+)
+from retrieval.lexical import LexicalIndex
+from retrieval.passage_text import passage_text
+from retrieval.store import content_digest, document_of, write_store
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+Mode = Literal["lexical", "dense", "hybrid"]
+Progress = Callable[[str, int, int], None]  # stage, done, total
+
+CURRENT, LOCK, ASIDE = "current", ".lock", ".building"
+KEPT_VERSIONS = 2  # the one in service, and the one that a running search may still read
+ENCODE_BLOCK = 512
+DEPTH = 50  # candidates that each ranking brings to the fusion, at least
+
+
+class Index:
+    """Search over the current version of an index folder. Safe to share between threads."""
+
+    def __init__(self, folder: Path, version: IndexVersion, embedder: Embedder | None) -> None:
+        self.folder = folder
+        self._embedder = embedder
+        self._version = version
+        self._lock = threading.Lock()
+        self._refused: str | None = None
+
+    # ── making and changing ──────────────────────────────────────────────────────────────────────
+
+    @classmethod
+    def build(
+        cls,
+        passages: Iterable[Passage],
+        folder: Path,
+        embedder: Embedder | None = None,
+        *,
+        progress: Progress | None = None,
+        dense_weight: float | None = None,
+    ) -> Index:
+        """Index ``passages`` alone, whatever the folder held before; lexically where no embedder
+        is.
+
+        Vectors of unchanged passages are taken from the old version where its embedder is the same.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        with _exclusive(folder):
+            old = _open_current(folder, None, tolerate=True)
+            return cls._write(list(passages), folder, embedder, old, progress, dense_weight)
+
+    def add(self, passages: Iterable[Passage], *, progress: Progress | None = None) -> Index:
+        """Add passages; one with an id (or of a document) that is there replaces what is there."""
+        new = list(passages)
+        documents = {document_of(passage.id) for passage in new}
+        return self._change(lambda old: document_of(old.id) not in documents, new, progress)
+
+    def delete(self, ids: Iterable[str], *, progress: Progress | None = None) -> int:
+        """Delete passages by id, or documents with all their passages; return how many went."""
+        gone = set(ids)
+        before = self.size
+        self._change(lambda old: not {old.id, document_of(old.id)} & gone, [], progress)
+        return before - self.size
+
+    def _change(
+        self, keep: Callable[[Passage], bool], new: list[Passage], progress: Progress | None
+    ) -> Index:
+        with _exclusive(self.folder):
+            old = _open_current(self.folder, self._embedder)
+            assert old is not None  # _open_current raises where nothing can be opened
+            passages = [p for p in old.store.all() if keep(p)] + new
+            weight = old.manifest["dense_weight"]
+            fresh = self._write(passages, self.folder, old.embedder, old, progress, weight)
+        with self._lock:
+            self._version = fresh._version
+        return self
+
+    @classmethod
+    def _write(
+        cls,
+        passages: list[Passage],
+        folder: Path,
+        embedder: Embedder | None,
+        old: IndexVersion | None,
+        progress: Progress | None,
+        dense_weight: float | None,
+    ) -> Index:
+        name = _next_name(folder)
+        aside = folder / f"{ASIDE}-{name}"
+        for left in folder.glob(f"{ASIDE}-*"):  # of a build that was killed; we hold the lock
+            shutil.rmtree(left)
+        aside.mkdir()
+        try:
+            report = progress or _silent
+            write_store(_counted(passages, "store", report), aside / STORE)
+            texts = [passage_text(passage) for passage in passages]
+            LexicalIndex.build(_counted(texts, "lexical", report), aside / "lexical")
+            dense: dict[str, Any] | None = None
+            if embedder is not None and passages:
+                dense = DenseIndex.build(
+                    _vectors(passages, texts, embedder, old, report),
+                    len(passages),
+                    embedder.dimension,
+                    aside / "dense",
+                )
+            record = None if embedder is None else embedder_record(embedder, aside / EMBEDDER)
+            if dense_weight is None:
+                dense_weight = default_dense_weight(embedder)
+            report("checksums", 0, 1)
+            manifest = {
+                "format": FORMAT,
+                "format_version": FORMAT_VERSION,
+                "version": name,
+                "created": datetime.now(UTC).isoformat(timespec="seconds"),
+                "passages": len(passages),
+                "embedder": record,
+                "dense": dense,
+                "dense_weight": dense_weight,
+                "files": _checksums(aside),
+            }
+            write_manifest(aside, manifest)
+            _sync(aside)
+            aside.rename(folder / name)
+            version = IndexVersion.open(folder / name, embedder)
+            write_text(folder / CURRENT, name + "\n")
+            report("checksums", 1, 1)
+        except BaseException:
+            shutil.rmtree(aside, ignore_errors=True)
+            raise
+        for stale in sorted(folder.glob("v??????"))[:-KEPT_VERSIONS]:
+            shutil.rmtree(stale, ignore_errors=True)
+        return cls(folder, version, embedder)
+
+    # ── serving ──────────────────────────────────────────────────────────────────────────────────
+
+    @classmethod
+    def open(cls, folder: Path, embedder: Embedder | None = None, *, verify: bool = False) -> Index:
+        """Open the current version; raises IndexRefusedError with the reason where it cannot be
+        served.
+
+        Sizes of all files and checksums of small ones are always checked, ``verify`` checks the
+        rest. ``embedder`` is needed only where the index was built with one that it cannot name.
+        """
+        version = _open_current(folder, embedder, verify=verify)
+        assert version is not None
+        return cls(folder, version, embedder)
+
+    @property
+    def version(self) -> IndexVersion:
+        """The version in service. A newer one is taken as soon as ``current`` names it."""
+        try:
+            name = (self.folder / CURRENT).read_text(encoding="utf-8").strip()
+        except OSError:
+            return self._version
+        if name not in (self._version.name, self._refused):
+            with self._lock:
+                try:
+                    self._version = _reopen(self.folder / name, self._embedder)
+                except IndexRefusedError as error:
+                    # Serve on: an older answer is better than none. Say so once.
+                    self._refused = name
+                    logger.warning("Index %s keeps version %s: %s", self.folder, self.name, error)
+        return self._version
+
+    @property
+    def name(self) -> str:
+        return self._version.name
+
+    @property
+    def size(self) -> int:
+        return self.version.store.size
+
+    @property
+    def embedder(self) -> Embedder | None:
+        return self.version.embedder
+
+    def info(self) -> dict[str, Any]:
+        """What ``zhizhi index info`` prints."""
+        version = self.version
+        manifest = version.manifest
+        return {
+            "folder": str(self.folder),
+            "version": version.name,
+            "created": manifest["created"],
+            "passages": version.store.size,
+            "documents": version.store.documents(),
+            "languages": version.store.languages(),
+            "embedder": manifest["embedder"],
+            "dense": manifest["dense"],
+            "dense_weight": manifest["dense_weight"],
+            "bytes": sum(entry["bytes"] for entry in manifest["files"].values()),
+        }
+
+    def get(self, passage_id: str) -> Passage | None:
+        return self.version.store.get(passage_id)
+
+    def passages(self) -> Iterator[Passage]:
+        return self.version.store.all()
+
+    def search(self, query: str, k: int = 10, mode: Mode = "hybrid") -> list[Evidence]:
+        """The ``k`` passages that fit best, best first.
+
+        Scores are BM25 (lexical), cosine (dense) or fused reciprocal ranks (hybrid). Without
+        vectors hybrid is lexical; dense raises IndexRefusedError.
+        """
+        version = self.version
+        pairs = rank(version, query, k, mode)
+        found = version.store.at([position for position, _ in pairs])
+        return [
+            Evidence(passage=passage, score=score, source="index", provider=self.folder.name)
+            for passage, (_, score) in zip(found, pairs, strict=True)
+        ]
+
+
+def rank(version: IndexVersion, query: str, k: int, mode: Mode) -> list[tuple[int, float]]:
+    """Positions with scores, best first."""
+    if k < 1 or not query.strip() or not version.store.size:
+        return []
+    if mode != "lexical" and version.dense is None:
+        if mode == "dense":
+            raise IndexRefusedError(
+                f"{version.folder} holds no vectors. Build it with an embedder, or use lexical."
+            )
+        mode = "lexical"
+    depth = k if mode != "hybrid" else max(DEPTH, 2 * k)
+    rankings: dict[str, tuple[Sequence[int], Sequence[float]]] = {}
+    if mode != "dense":
+        positions, scores = version.lexical.search(query, depth)
+        rankings["lexical"] = (positions.tolist(), scores.tolist())
+    if mode != "lexical":
+        assert version.dense is not None
+        assert version.embedder is not None
+        vector = version.embedder.encode_queries([query])[0]
+        positions, scores = version.dense.search(vector, depth)
+        rankings["dense"] = (positions.tolist(), scores.tolist())
+    if mode != "hybrid":
+        positions_, scores_ = rankings[mode]
+        return list(zip(positions_, scores_, strict=True))[:k]
+    weights = {"lexical": 1.0, "dense": float(version.manifest["dense_weight"])}
+    fused = reciprocal_rank_fusion({n: r[0] for n, r in rankings.items()}, weights)
+    return fused[:k]
+
+
+def _vectors(
+    passages: list[Passage],
+    texts: list[str],
+    embedder: Embedder,
+    old: IndexVersion | None,
+    report: Progress,
+) -> Iterator[Vectors]:
+    """Vectors in blocks: taken from the old version where title and text are unchanged."""
+    known: dict[str, int] = {}
+    if old is not None and old.dense is not None:
+        record = old.manifest["embedder"]
+        if record["name"] == embedder.name and record["dimension"] == embedder.dimension:
+            known = old.store.digests()
+    for start in range(0, len(passages), ENCODE_BLOCK):
+        part = passages[start : start + ENCODE_BLOCK]
+        places = [known.get(content_digest(passage)) for passage in part] if known else []
+        missing = [i for i in range(len(part)) if not places or places[i] is None]
+        fresh = embedder.encode_passages([texts[start + i] for i in missing]) if missing else None
+        if len(missing) == len(part):
+            assert fresh is not None
+            block = fresh
+        else:
+            assert old is not None
+            assert old.dense is not None
+            block = old.dense.vectors[[place or 0 for place in places]]
+            if fresh is not None:
+                block[missing] = fresh
+        yield block
+        report("dense", start + len(part), len(passages))
+
+
+def _open_current(
+    folder: Path, embedder: Embedder | None, *, verify: bool = False, tolerate: bool = False
+) -> IndexVersion | None:
+    try:
+        name = (folder / CURRENT).read_text(encoding="utf-8").strip()
+    except OSError:
+        if tolerate:
+            return None
+        raise IndexRefusedError(
+            f"{folder}: no index there. Build one with `zhizhi index build`."
+        ) from None
+    try:
+        return IndexVersion.open(folder / name, embedder, verify=verify)
+    except IndexRefusedError:
+        if tolerate:  # a build from nothing mends a damaged index
+            return None
+        raise
+
+
+def _reopen(folder: Path, embedder: Embedder | None) -> IndexVersion:
+    """A newer version may have an embedder of its own beside it, or be of the one we were given."""
+    try:
+        return IndexVersion.open(folder, embedder)
+    except IndexRefusedError:
+        if embedder is None:
+            raise
+        return IndexVersion.open(folder, None)
+
+
+def _next_name(folder: Path) -> str:
+    numbers = [int(p.name[1:]) for p in folder.glob("v??????") if p.name[1:].isdigit()]
+    return f"v{max(numbers, default=0) + 1:06d}"
+
+
+def _checksums(folder: Path) -> dict[str, dict[str, Any]]:
+    return {
+        str(path.relative_to(folder)): {"bytes": path.stat().st_size, "sha256": sha256_file(path)}
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != MANIFEST
+    }
+
+
+def _sync(folder: Path) -> None:
+    """Have the disk hold every file before ``current`` names them."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            descriptor = os.open(path, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+
+def _silent(_stage: str, _done: int, _total: int) -> None:
+    pass
+
+
+def _counted(items: Sequence[T], stage: str, report: Progress) -> Iterator[T]:
+    for number, item in enumerate(items, 1):
+        yield item
+        if number % 1000 == 0 or number == len(items):
+            report(stage, number, len(items))
+
+
+@contextmanager
+def _exclusive(folder: Path) -> Iterator[None]:
+    """One builder at a time; the lock goes with its process, so that a kill leaves none."""
+    with (folder / LOCK).open("a") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise IndexRefusedError(
+                f"{folder} is being changed by another process. Wait until it has finished."
+            ) from None
+        yield

@@ -1,0 +1,160 @@
+"""PassageStore: the passages themselves beside the indexes, in SQLite, read-only when served."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from kg_builder.files import digest
+from kg_builder.passage import Passage
+from retrieval.errors import IndexRefusedError
+
+_SCHEMA = """
+CREATE TABLE passage (
+    position INTEGER PRIMARY KEY,  -- row in the vector and lexical indexes, from 0
+    id TEXT NOT NULL UNIQUE,
+    document TEXT NOT NULL,        -- what the passage was cut from; delete and update go by it
+    title TEXT NOT NULL,
+    text TEXT NOT NULL,
+    url TEXT NOT NULL,
+    language TEXT NOT NULL,
+    entities TEXT NOT NULL,        -- JSON list
+    digest TEXT NOT NULL           -- of title and text: equal digests share their vectors
+);
+CREATE INDEX passage_document ON passage (document);
+"""
+_COLUMNS = "id, title, text, url, language, entities"
+# One id may stand for a whole document: PASSAGE = DOCUMENT#NUMBER.
+PART = "#"
+_BATCH = 500  # SQLite allows 999 parameters a statement in its oldest builds
+
+
+def document_of(passage_id: str) -> str:
+    """The document of a passage: what stands before the last ``#``, or all of it."""
+    return passage_id.rpartition(PART)[0] or passage_id
+
+
+def content_digest(passage: Passage) -> str:
+    return digest([passage.title, passage.text])
+
+
+def write_store(passages: Iterable[Passage], path: Path) -> int:
+    """Write passages in order of position; raises IndexRefusedError where an id comes twice."""
+    connection = sqlite3.connect(path)
+    try:
+        # The whole index is thrown away when building it fails: no journal is needed.
+        connection.execute("PRAGMA journal_mode = OFF")
+        connection.execute("PRAGMA synchronous = OFF")
+        connection.executescript(_SCHEMA)
+        count = 0
+        for passage in passages:
+            row = (
+                count,
+                passage.id,
+                document_of(passage.id),
+                passage.title,
+                passage.text,
+                passage.url,
+                passage.language,
+                json.dumps(passage.entities, ensure_ascii=False),
+                content_digest(passage),
+            )
+            try:
+                connection.execute("INSERT INTO passage VALUES (?,?,?,?,?,?,?,?,?)", row)
+            except sqlite3.IntegrityError as error:
+                raise IndexRefusedError(
+                    f"Passage id {passage.id!r} comes twice. Give every passage its own id."
+                ) from error
+            count += 1
+        connection.commit()
+    finally:
+        connection.close()
+    return count
+
+
+class PassageStore:
+    """Reads passages by position or id, from any thread.
+
+    One connection, opened at once: a version that is deleted while it is served stays readable.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        try:
+            # immutable: the file never changes, so SQLite need not lock or look for a journal.
+            self._connection = sqlite3.connect(
+                f"{path.resolve().as_uri()}?mode=ro&immutable=1",
+                uri=True,
+                check_same_thread=False,
+            )
+            self.size = int(self._rows("SELECT count(*) FROM passage")[0][0])
+        except sqlite3.Error as error:
+            raise IndexRefusedError(
+                f"{path}: no passage store ({error}). Build the index again."
+            ) from error
+
+    def _rows(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        with self._lock:
+            return self._connection.execute(statement, values).fetchall()
+
+    def close(self) -> None:
+        with self._lock:
+            self._connection.close()
+
+    def at(self, positions: Sequence[int]) -> list[Passage]:
+        """The passages at these positions, in this order."""
+        found: dict[int, Passage] = {}
+        wanted = [int(position) for position in positions]
+        for start in range(0, len(wanted), _BATCH):
+            part = wanted[start : start + _BATCH]
+            marks = ",".join("?" * len(part))
+            rows = self._rows(
+                f"SELECT position, {_COLUMNS} FROM passage WHERE position IN ({marks})", part
+            )
+            found.update((row[0], _passage(row[1:])) for row in rows)
+        return [found[position] for position in wanted]
+
+    def get(self, passage_id: str) -> Passage | None:
+        rows = self._rows(f"SELECT {_COLUMNS} FROM passage WHERE id = ?", (passage_id,))
+        return _passage(rows[0]) if rows else None
+
+    def all(self) -> Iterator[Passage]:
+        """Every passage in order of position."""
+        for start in range(0, self.size, _BATCH):
+            yield from map(
+                _passage,
+                self._rows(
+                    f"SELECT {_COLUMNS} FROM passage WHERE position >= ? AND position < ?"
+                    " ORDER BY position",
+                    (start, start + _BATCH),
+                ),
+            )
+
+    def digests(self) -> dict[str, int]:
+        """Content digest → a position that has it."""
+        return dict(self._rows("SELECT digest, position FROM passage"))
+
+    def documents(self) -> int:
+        return int(self._rows("SELECT count(DISTINCT document) FROM passage")[0][0])
+
+    def languages(self) -> dict[str, int]:
+        return dict(self._rows("SELECT language, count(*) FROM passage GROUP BY language"))
+
+
+def _passage(row: Sequence[str]) -> Passage:
+    identity, title, text, url, language, entities = row
+    return Passage.model_validate(
+        {
+            "id": identity,
+            "title": title,
+            "text": text,
+            "url": url,
+            "language": language,
+            "entities": tuple(json.loads(entities)),
+        }
+    )
