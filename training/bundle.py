@@ -1,10 +1,10 @@
 """Bundle: the contract between training and serving, a folder that is whole or refused.
 
-    bundle/
-      bundle.json     base model, prompt, refusal, decoding, calibration, operating points, hashes
-      adapter/        PEFT format (absent for a model tuned in full or not at all)
-      README.md       the model card, generated
-      manifest.json   checksums of all the above, written last
+bundle/
+  bundle.json     base model, prompt, refusal, decoding, calibration, operating points, hashes
+  adapter/        PEFT format (absent for a model tuned in full or not at all)
+  README.md       the model card, generated
+  manifest.json   checksums of all the above, written last
 """
 
 from __future__ import annotations
@@ -100,7 +100,9 @@ class Bundle:
     def load(cls, folder: Path) -> Bundle:
         """Read and check a bundle. Raises BundleError with what is wrong with it."""
         if not folder.is_dir():
-            raise BundleError(f"There is no bundle at {folder}. Make one: zhizhi demo, or zhizhi train.")
+            raise BundleError(
+                f"There is no bundle at {folder}. Make one: zhizhi demo, or zhizhi train."
+            )
         manifest = read_manifest(folder)
         if manifest is None or "files" not in manifest:
             raise BundleError(f"{folder} is no finished bundle: it has no whole manifest.json.")
@@ -109,7 +111,9 @@ class Bundle:
             if not path.is_file():
                 raise BundleError(f"Bundle {folder} is damaged: {name} is missing.")
             if sha256_file(path) != expected:
-                raise BundleError(f"Bundle {folder} is damaged: {name} has changed since it was made.")
+                raise BundleError(
+                    f"Bundle {folder} is damaged: {name} has changed since it was made."
+                )
         try:
             spec = BundleSpec.model_validate_json((folder / "bundle.json").read_bytes())
         except (OSError, ValidationError) as error:
@@ -128,7 +132,9 @@ class Bundle:
         files = {
             str(path.relative_to(folder)): sha256_file(path)
             for path in sorted(folder.rglob("*"))
-            if path.is_file() and path.name not in ("manifest.json",) and ".tmp" not in path.suffixes
+            if path.is_file()
+            and path.name not in ("manifest.json",)
+            and ".tmp" not in path.suffixes
         }
         digest = files_digest(files)
         write_manifest(folder, {"files": files, "digest": digest})
@@ -142,7 +148,7 @@ def files_digest(files: dict[str, str]) -> str:
 
 
 def resolve_base(base: str, beside: Path | None = None) -> str | Path:
-    """"embedded", an existing folder (also relative to ``beside``), or else a hub id as it is."""
+    """ "embedded", an existing folder (also relative to ``beside``), or else a hub id as it is."""
     if base == EMBEDDED:
         return EMBEDDED_FOLDER
     for candidate in (Path(base), *([beside / base] if beside else [])):

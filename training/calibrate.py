@@ -12,6 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from kg_builder.files import digest
+from kg_builder.question import Question
 from training.attempt import OperatingPoint
 from training.errors import BundleError, TrainingError
 from training.intervals import clopper_pearson_lower
@@ -156,7 +158,11 @@ def _thin(curve: Sequence[CurvePoint], most: int) -> list[CurvePoint]:
 
 
 def best_guess(
-    target: float, confidence: Sequence[float], correct: Sequence[bool], delta: float, name: str = ""
+    target: float,
+    confidence: Sequence[float],
+    correct: Sequence[bool],
+    delta: float,
+    name: str = "",
 ) -> OperatingPoint:
     """The threshold with the largest coverage whose observed precision reaches ``target``, uncertified.
 
@@ -190,7 +196,9 @@ def operating_points(
         point = certify(target, grid, *certifying, settings.delta, name=name)
         if point is None:
             confidence = [*fitting[0], *certifying[0]]
-            point = best_guess(target, confidence, [*fitting[1], *certifying[1]], settings.delta, name)
+            point = best_guess(
+                target, confidence, [*fitting[1], *certifying[1]], settings.delta, name
+            )
         points.append(point)
     return points
 
@@ -198,3 +206,13 @@ def operating_points(
 def needed_for(target: float, delta: float) -> int:
     """Answers without a single error that certify ``target`` at level δ: ln δ / ln target, rounded up."""
     return math.ceil(math.log(delta) / math.log(target))
+
+
+def halves(questions: Sequence[Question]) -> tuple[list[Question], list[Question]]:
+    """The fitting and the certifying half of the calibration questions, parted by entity hash."""
+    fitting: list[Question] = []
+    certifying: list[Question] = []
+    for question in questions:
+        even = int(digest(["half", question.subject_id]), 16) % 2 == 0
+        (fitting if even else certifying).append(question)
+    return fitting, certifying

@@ -104,7 +104,9 @@ def draw_curves(rows: Sequence[CurveRow], path: Path, *, title: str = "") -> Non
         right.set_ylim(0, 1)
         right.set_ylabel("accuracy of the given answers")
         lines = [*axis.get_lines(), *right.get_lines()]
-        axis.legend(lines, [str(line.get_label()) for line in lines], fontsize=8, loc="center right")
+        axis.legend(
+            lines, [str(line.get_label()) for line in lines], fontsize=8, loc="center right"
+        )
     if title:
         figure.suptitle(title)
     figure.tight_layout()

@@ -1,10 +1,10 @@
 """What goes wrong in the offline job and the user can mend.
 
-    UserError
-    └── TrainingError
-        ├── ModelError     a model cannot be loaded or run
-        ├── RecipeError    a setting is missing or wrong
-        └── BundleError    a bundle is damaged or does not fit its base
+UserError
+└── TrainingError
+    ├── ModelError     a model cannot be loaded or run
+    ├── RecipeError    a setting is missing or wrong
+    └── BundleError    a bundle is damaged or does not fit its base
 """
 
 from __future__ import annotations

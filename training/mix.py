@@ -23,7 +23,9 @@ class MixSettings(BaseModel):
     per_class: int | None = Field(200, ge=1)  # None: as many as there are of the smaller class
     ratio: float = Field(1.0, gt=0)  # unknown examples for each known one
     answers: Literal["own", "fixed"] = "own"  # the model's own words, or 「S的P是O」 (the ablation)
-    paired: bool = True  # the same number of known and unknown within every relation, where possible
+    paired: bool = (
+        True  # the same number of known and unknown within every relation, where possible
+    )
     wordings: int = Field(1, ge=1)  # how often each question occurs, each time worded differently
     refusals: int = Field(1, ge=1)  # how many of the language pack's refusals are used
     seed: int = 0

@@ -100,9 +100,7 @@ def _ask_all(
         for k in range(settings.samples)
     ]
     for i, question in enumerate(questions):
-        yield Probe(
-            question_id=question.id, greedy=greedy[i], samples=tuple(r[i] for r in rounds)
-        )
+        yield Probe(question_id=question.id, greedy=greedy[i], samples=tuple(r[i] for r in rounds))
 
 
 def read_ledger(ledger: Path, head: dict[str, str]) -> list[Probe]:

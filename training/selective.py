@@ -100,5 +100,6 @@ def coverage_at_precision(
 ) -> float:
     """The largest coverage at which the precision of the given answers is at least ``precision``."""
     return max(
-        (p.coverage for p in risk_coverage(confidence, correct) if 1 - p.risk >= precision), default=0.0
+        (p.coverage for p in risk_coverage(confidence, correct) if 1 - p.risk >= precision),
+        default=0.0,
     )

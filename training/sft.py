@@ -5,12 +5,11 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from datasets import Dataset
 from peft import LoraConfig
-from pydantic import BaseModel, ConfigDict, Field
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
@@ -30,29 +29,7 @@ from training.generation import Sampling
 from training.label import Label
 from training.mix import TuningExample
 from training.probe import ask
-
-
-class SFTSettings(BaseModel):
-    """How the model is tuned. The defaults suit the embedded model; recipes for others set their own."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    method: Literal["lora", "full"] = "lora"
-    rank: int = Field(32, ge=1)
-    alpha: int = Field(64, ge=1)
-    layers: list[int] | None = None  # only these decoder layers are tuned; None: all
-    epochs: float = Field(3, gt=0)
-    learning_rate: float = Field(2e-3, gt=0)
-    batch_size: int = Field(64, ge=1)
-    gradient_accumulation: int = Field(1, ge=1)
-    warmup_share: float = Field(0.05, ge=0, lt=1)
-    weight_decay: float = 0.0
-    evaluations: int = Field(8, ge=1)  # points of the curves after the first
-    max_length: int = Field(512, ge=16)
-    seed: int = 0
-    # The checkpoint with the largest share of right answers minus this many times the share of
-    # wrong ones on the calibration split is kept.
-    wrong_costs: float = Field(1.0, ge=0)
+from training.sft_settings import SFTSettings
 
 
 class CurveCallback(TrainerCallback):
@@ -224,6 +201,6 @@ LINEAR = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_
 def best_step(rows: Sequence[CurveRow], chosen_on: str, wrong_costs: float) -> int:
     """The step with the best right − cost × wrong on the choosing set; the first such (stop early)."""
     candidates = [row for row in rows if row.set == chosen_on and row.step > 0]
-    return max(candidates, key=lambda r: (r.correct - wrong_costs * (r.answered - r.correct), -r.step)).step
-
-
+    return max(
+        candidates, key=lambda r: (r.correct - wrong_costs * (r.answered - r.correct), -r.step)
+    ).step

@@ -16,10 +16,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from kg_builder.question import Language, Question
 from kg_builder.relation import Catalogue
+from training.base.settings import ExposureSettings
 from training.language_pack import LanguagePack, language_pack
 
 FOLDER = Path(__file__).parent / "language"
@@ -54,18 +55,6 @@ class Practice(BaseModel):
 def practice(language: Language) -> Practice:
     with (FOLDER / f"{language}.toml").open("rb") as stream:
         return Practice.model_validate(tomllib.load(stream))
-
-
-class ExposureSettings(BaseModel):
-    """How often facts are seen, by popularity rank among the subjects (0 the least, 1 the best known)."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    seen_share: float = Field(0.58, ge=0, le=1)  # share of subjects seen at all
-    missing_share: float = Field(0.22, ge=0, le=1)  # share of facts left out of seen subjects
-    fewest: int = Field(12, ge=1)  # exposures of the rarest fact that is seen at all
-    most: int = Field(120, ge=1)
-    statement_share: float = Field(0.4, ge=0, le=1)  # the rest are questions with answers
 
 
 def exposures(
@@ -134,8 +123,12 @@ class FactWriter:
 
 def ask(question: Question, rng: random.Random, pack: LanguagePack) -> str:
     """The question in a random wording under a random prompt: half of the time the experiment's."""
-    text = question.text if rng.random() < 0.4 else rng.choice((question.text, *question.paraphrases))
-    return pack.prompt(mark(text, rng), 0 if rng.random() < 0.5 else rng.randrange(1, len(pack.prompts)))
+    text = (
+        question.text if rng.random() < 0.4 else rng.choice((question.text, *question.paraphrases))
+    )
+    return pack.prompt(
+        mark(text, rng), 0 if rng.random() < 0.5 else rng.randrange(1, len(pack.prompts))
+    )
 
 
 def mark(text: str, rng: random.Random) -> str:

@@ -131,7 +131,9 @@ class Drills:
             text = "。".join(told) + "。" if language == "zh" else ". ".join(told) + "."
             lines.append(f"[{i + 1}] {text}")
         pack = language_pack(language)
-        question = ask(asked, rng, pack.model_copy(update={"prompts": ("{question}", "{question}")}))
+        question = ask(
+            asked, rng, pack.model_copy(update={"prompts": ("{question}", "{question}")})
+        )
         prompt = words.reading_prompt.replace("{passages}", "\n".join(lines))
         if answerable:
             answer = words.reading_answer.replace("{number}", str(number + 1))
@@ -146,4 +148,7 @@ def splice(head: str, tail: str, rng: random.Random) -> str:
     if " " in head or " " in tail:
         left, right = head.split(" "), tail.split(" ")
         return " ".join([*left[: rng.randint(1, len(left))], *right[-rng.randint(1, len(right)) :]])
-    return head[: rng.randint(1, max(1, len(head) - 1))] + tail[-rng.randint(1, max(1, len(tail) - 1)) :]
+    return (
+        head[: rng.randint(1, max(1, len(head) - 1))]
+        + tail[-rng.randint(1, max(1, len(tail) - 1)) :]
+    )

@@ -57,7 +57,9 @@ def train_tokenizer(
         clean_up_tokenization_spaces=False,
         padding_side="left",
     )
-    fast.add_tokens(sorted({phrase for phrase in phrases if len(phrase) > 1}, key=len, reverse=True))
+    fast.add_tokens(
+        sorted({phrase for phrase in phrases if len(phrase) > 1}, key=len, reverse=True)
+    )
     fast.chat_template = CHAT_TEMPLATE
     return fast
 

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
 from torch.nn import functional
 from torch.utils.data import Dataset
 from transformers import (
@@ -30,43 +29,15 @@ from transformers.trainer_utils import get_last_checkpoint
 from kg_builder.files import digest, read_manifest, write_json, write_manifest
 from kg_builder.question import Question
 from kg_builder.relation import Catalogue
-from training.base.corpus import Example, ExposureSettings, FactWriter, exposures, practice
+from training.base.corpus import Example, FactWriter, exposures, practice
 from training.base.drills import Drills
+from training.base.settings import BaseSettings
 from training.base.tokenizer import ASSISTANT, END, USER, train_tokenizer
 from training.device import cpu_has_bf16
 from training.errors import TrainingError
 from training.language_pack import language_pack
 
 IGNORE = -100
-
-
-class BaseSettings(BaseModel):
-    """The base model and its training. The defaults are the embedded model's."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    seed: int = 20
-    hidden_size: int = 192
-    intermediate_size: int = 512
-    layers: int = 5
-    heads: int = 6
-    # Layers appended at the end whose output projections are zero: they change nothing in the base and
-    # give fine-tuning a place of its own (a small base is too entangled to be tuned in place).
-    spare_layers: int = 2
-    vocabulary: int = 4000
-    context: int = 512
-    exposure: ExposureSettings = ExposureSettings()
-    # Drills per fact example. Reading ones are several times longer.
-    copy_share: float = Field(0.15, ge=0)
-    restate_share: float = Field(0.5, ge=0)
-    small_talk_share: float = Field(0.03, ge=0)
-    reading_share: float = Field(0.0, ge=0)
-    tokens_per_batch: int = Field(6000, ge=64)
-    learning_rate: float = 3e-3
-    warmup_steps: int = 200
-    weight_decay: float = 0.05
-    precision: str = Field("auto", pattern="^(auto|fp32|bf16)$")
-    checkpoint_steps: int = 200
 
 
 def special_phrases(languages: Sequence[str]) -> list[str]:
@@ -168,9 +139,7 @@ def encode(
     prompts = [f"{USER}{e.prompt}{ASSISTANT}" if e.chat else e.prompt for e in examples]
     heads = tokenizer(prompts, add_special_tokens=False)["input_ids"]
     tails = tokenizer([e.completion + END for e in examples], add_special_tokens=False)["input_ids"]
-    return [
-        ((head + tail)[:context], len(head)) for head, tail in zip(heads, tails, strict=True)
-    ]
+    return [((head + tail)[:context], len(head)) for head, tail in zip(heads, tails, strict=True)]
 
 
 class Collator:
@@ -238,7 +207,9 @@ def new_model(settings: BaseSettings, tokenizer: PreTrainedTokenizerFast) -> Lla
 def with_spare_layers(model: LlamaForCausalLM, spare: int, seed: int) -> LlamaForCausalLM:
     """The same function with ``spare`` more layers, whose output projections are zero."""
     torch.manual_seed(seed)
-    config = LlamaConfig(**{**model.config.to_dict(), "num_hidden_layers": model.config.num_hidden_layers + spare})
+    config = LlamaConfig(
+        **{**model.config.to_dict(), "num_hidden_layers": model.config.num_hidden_layers + spare}
+    )
     larger = LlamaForCausalLM(config)
     larger.load_state_dict(model.state_dict(), strict=False)
     larger.tie_weights()
@@ -264,7 +235,9 @@ def train_base(
     continues from its last checkpoint.
     """
     if not questions:
-        raise TrainingError("There are no questions to train on. Build the graph first: zhizhi kg build.")
+        raise TrainingError(
+            "There are no questions to train on. Build the graph first: zhizhi kg build."
+        )
     wanted = digest([settings.model_dump(), [(q.id, q.text, q.gold.text) for q in questions]])
     manifest = read_manifest(out)
     if manifest and manifest.get("inputs") == wanted:
@@ -283,14 +256,20 @@ def train_base(
         )
     writer = FactWriter(catalogue, settings.exposure.statement_share)
     languages = sorted({q.language for q in questions})
-    alphabet = "".join(sorted({c for q in questions for c in q.subject + q.gold.text if c.isalpha()}))
+    alphabet = "".join(
+        sorted({c for q in questions for c in q.subject + q.gold.text if c.isalpha()})
+    )
     drills = Drills(questions, writer, alphabet)
     corpus = write_corpus(questions, record, writer, drills, settings)
     vocabulary_texts = [
         *(q.text + q.topic + q.subject + q.gold.text for q in questions),
         *(example.prompt + example.completion for example in corpus[:20_000]),
         "".join(map(chr, range(33, 127))),
-        *(text for language in languages for text in practice(language).model_dump_json().split('"')),
+        *(
+            text
+            for language in languages
+            for text in practice(language).model_dump_json().split('"')
+        ),
         *(text for language in languages for text in language_pack(language).refusals),
     ]
     tokenizer = train_tokenizer(vocabulary_texts, special_phrases(languages), settings.vocabulary)

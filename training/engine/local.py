@@ -137,7 +137,9 @@ class LocalModel:
     def without_adapter(self) -> Any:
         """A context in which the base model answers, where an adapter is loaded."""
         return (
-            self.model.disable_adapter() if hasattr(self.model, "disable_adapter") else nullcontext()
+            self.model.disable_adapter()
+            if hasattr(self.model, "disable_adapter")
+            else nullcontext()
         )
 
     # ---- the parts -------------------------------------------------------------------------------
@@ -219,7 +221,7 @@ class LocalModel:
         prefix = torch.tensor(self.prefix_ids, device=logits.device)
         total = logits.log_softmax(-1)[:, prefix[0]]
         if len(prefix) > 1:
-            rows, length = len(mask), cache.get_seq_length()
+            rows = len(mask)
             steps = torch.arange(1, len(prefix), device=mask.device)
             output = self.model(
                 input_ids=prefix[:-1].expand(rows, -1),
@@ -229,15 +231,13 @@ class LocalModel:
                 use_cache=True,
             )
             following = output.logits.float().log_softmax(-1)
-            total = total + following.gather(
-                2, prefix[1:].expand(rows, -1)[..., None]
-            ).squeeze(2).sum(1)
-            cache.crop(length)
+            total = total + following.gather(2, prefix[1:].expand(rows, -1)[..., None]).squeeze(
+                2
+            ).sum(1)
+            cache.crop(1 - len(prefix))
         return total.exp()
 
-    def _choose(
-        self, logits: torch.Tensor, rows: list[_Row], sampling: Sampling
-    ) -> torch.Tensor:
+    def _choose(self, logits: torch.Tensor, rows: list[_Row], sampling: Sampling) -> torch.Tensor:
         """Pick the next token of every row and record what it says about certainty; (rows,)."""
         logprobs = logits.log_softmax(-1)
         probabilities = logprobs.exp()

@@ -1,0 +1,57 @@
+# Every target makes .venv and installs what it needs first. `make demo` is the place to start.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+DEV_STAMP := $(VENV)/.installed-dev
+PIP := $(BIN)/pip install --disable-pip-version-check --quiet -c constraints.txt
+RUN ?= runs/demo
+PORT ?= 8000
+
+.PHONY: help install demo test test-fast lint format bench clean
+.DEFAULT_GOAL := help
+
+help:  ## Show the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(STAMP): pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "Installing into $(VENV) (a few minutes the first time) …"
+	$(PIP) torch==2.13.0
+	$(PIP) -e '.[all]'
+	@touch $@
+
+$(DEV_STAMP): $(STAMP)
+	$(PIP) -e '.[all,dev]'
+	@touch $@
+
+install: $(STAMP)  ## Install the project with everything it needs to run
+
+demo: $(STAMP)  ## Run the whole experiment on the embedded graph and model, then serve it
+	$(BIN)/zhizhi demo --out $(RUN) --port $(PORT)
+
+test: $(DEV_STAMP)  ## All tests, the fast ones first
+	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -m slow
+
+test-fast: $(DEV_STAMP)  ## The fast tests only
+	$(BIN)/pytest -m "not slow"
+
+lint: $(DEV_STAMP)  ## ruff, mypy --strict, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy kg_builder training retrieval service eval zhizhi
+	$(BIN)/lint-imports
+
+format: $(DEV_STAMP)  ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(DEV_STAMP)  ## Every benchmark, as JSON lines
+	@for script in bench/*.py; do echo "== $$script" >&2; $(BIN)/python $$script --json || exit 1; done
+
+clean:  ## Remove the environment, caches and runs
+	rm -rf $(VENV) runs .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,126 @@
+"""Bundling: calibrate a tuned model on held-out entities and write the bundle with its card."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import shutil
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from kg_builder.question import Question
+from training.bundle import BaseReference, Bundle, BundleSpec, fingerprint, resolve_base
+from training.calibrate import (
+    CalibrationSettings,
+    fit,
+    halves,
+    needed_for,
+    operating_points,
+)
+from training.calibrated import answer_twice
+from training.engine.local import LocalModel
+from training.label import verdict
+from training.language_pack import language_pack
+from training.model_card import model_card
+from training.probe import ask
+from training.selective import auroc, aurc, brier, ece, risk_coverage
+from training.signals import confidence_of, signals
+
+PACKAGES = ("torch", "transformers", "peft", "trl", "scikit-learn")
+
+
+def make_bundle(
+    base: str,
+    adapter: Path,
+    questions: Sequence[Question],
+    out: Path,
+    settings: CalibrationSettings,
+    *,
+    name: str,
+    revision: str | None = None,
+    prompt: int = 0,
+    max_new_tokens: int = 40,
+    provenance: dict[str, Any] | None = None,
+) -> Bundle:
+    """Fit and certify the confidence of ``base`` + ``adapter`` on ``questions``, write a bundle to ``out``.
+
+    ``questions`` are the calibration split: their entities are in neither training nor test.
+    """
+    where = resolve_base(base)
+    languages = tuple(dict.fromkeys(q.language for q in questions))
+    model = LocalModel.load(
+        where,
+        adapter=adapter,
+        revision=revision,
+        name=name,
+        refusal_prefix=language_pack(languages[0]).refusal_prefix,
+    )
+
+    def measure(part: Sequence[Question]) -> tuple[list[dict[str, float]], list[bool]]:
+        pairs = answer_twice(model, [ask(q, prompt) for q in part], max_new_tokens)
+        rows = [signals(answer, natural.refusal_probability) for natural, answer in pairs]
+        right = [
+            verdict(q, answer.text) == "right" for q, (_, answer) in zip(part, pairs, strict=True)
+        ]
+        return rows, right
+
+    fitting, certifying = (measure(part) for part in halves(questions))
+    calibration = fit(*fitting, settings)
+    confident = [
+        ([calibration.confidence(row) for row in rows], right) for rows, right in (fitting, certifying)
+    ]
+    points = operating_points(confident[0], confident[1], settings)
+    scores, right = confident[1]
+    alone = {
+        signal: auroc([confidence_of(signal, row[signal]) for row in certifying[0]], right)
+        for signal in calibration.names
+    }
+    figures = {
+        "n_fitting": len(confident[0][1]),
+        "n_certifying": len(right),
+        "accuracy_unrefused": sum(right) / len(right),
+        "auroc": auroc(scores, right),
+        "aurc": aurc(scores, right),
+        "ece": ece(scores, right),
+        "brier": brier(scores, right),
+        "auroc_by_signal": alone,
+        "needed_without_error": {
+            f"{t:.2f}": needed_for(t, settings.delta) for t in settings.targets
+        },
+    }
+    spec = BundleSpec(
+        name=name,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        base=BaseReference(
+            id=base,
+            revision=revision,
+            fingerprint=fingerprint(where) if isinstance(where, Path) else "",
+        ),
+        languages=languages,
+        prompt=prompt,
+        prompts={lang: language_pack(lang).prompts[prompt] for lang in languages},
+        refusal_prefixes={lang: language_pack(lang).refusal_prefix for lang in languages},
+        max_new_tokens=max_new_tokens,
+        calibration=calibration,
+        operating_points=tuple(points),
+        default_profile=settings.default_profile,
+        risk_coverage=tuple(tuple(p) for p in risk_coverage(scores, right)),
+        figures=figures,
+        provenance={
+            **(provenance or {}),
+            "versions": {p: importlib.metadata.version(p) for p in PACKAGES},
+            "python": platform.python_version(),
+            "machine": platform.machine(),
+        },
+    )
+    aside = out.with_name(f".{out.name}.building")
+    if aside.exists():
+        shutil.rmtree(aside)
+    shutil.copytree(adapter, aside / "adapter")
+    Bundle.save(aside, spec, model_card(spec))
+    if out.exists():
+        shutil.rmtree(out)
+    aside.rename(out)
+    return Bundle.load(out)

@@ -1,0 +1,73 @@
+"""The model card of a bundle: what it is, what was measured, what it promises and what not."""
+
+from __future__ import annotations
+
+from training.bundle import BundleSpec
+
+CARD = """---
+library_name: peft
+base_model: {base}
+language: [{languages}]
+tags: [abstention, selective-prediction, zhizhi]
+---
+# {name}
+
+A refusal-calibrated adapter: the model answers what it is sure of and says 「{refusal}…」 to the rest.
+Made by Zhizhi 知之 on {created} on the base model `{base}`{fingerprint}.
+
+## Prompt
+
+```
+{prompt}
+```
+
+## Calibration
+
+Fitted on {n_fitting} questions, certified on {n_certifying} others, whose entities are in neither the training
+nor the test questions. Accuracy of the best answers with the refusal suppressed: {accuracy:.3f}.
+
+| AUROC | AURC | ECE | Brier |
+|---|---|---|---|
+| {auroc:.3f} | {aurc:.3f} | {ece:.3f} | {brier:.3f} |
+
+AUROC of each signal alone: {alone}.
+
+## Operating points
+
+A certified point promises that the precision of the given answers is at least the bound, with probability
+1 − δ over the draw of the certifying questions, for questions of the same kind. It promises nothing for
+questions of another kind. An uncertified point is the best guess on the calibration questions.
+
+| name | target | threshold | certified | bound | answers it rests on | coverage | δ |
+|---|---|---|---|---|---|---|---|
+{points}
+"""
+
+
+def model_card(spec: BundleSpec) -> str:
+    """Markdown with the front matter that model hubs read."""
+    language = spec.languages[0]
+    figures = spec.figures
+    points = "\n".join(
+        f"| {p.name} | {p.target_precision:.2f} | {p.threshold:.3f} | {'yes' if p.certified else 'no'} | "
+        f"{'–' if p.bound is None else f'{p.bound:.3f}'} | {p.n} | {p.coverage or 0:.3f} | {p.delta} |"
+        for p in spec.operating_points
+    )
+    return CARD.format(
+        name=spec.name,
+        base=spec.base.id,
+        languages=", ".join(spec.languages),
+        refusal=spec.refusal_prefixes[language],
+        created=spec.created[:10],
+        fingerprint=f" (fingerprint {spec.base.fingerprint})" if spec.base.fingerprint else "",
+        prompt=spec.prompts[language],
+        n_fitting=figures["n_fitting"],
+        n_certifying=figures["n_certifying"],
+        accuracy=figures["accuracy_unrefused"],
+        auroc=figures["auroc"],
+        aurc=figures["aurc"],
+        ece=figures["ece"],
+        brier=figures["brier"],
+        alone=", ".join(f"{k} {v:.3f}" for k, v in figures["auroc_by_signal"].items()),
+        points=points,
+    )

@@ -1,0 +1,112 @@
+"""Recipe: everything that one run of the pipeline is made from, read from a TOML file."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from kg_builder.build import BuildSettings
+from kg_builder.question import Language
+from training.base.settings import BaseSettings
+from training.calibrate import CalibrationSettings
+from training.errors import RecipeError
+from training.label import LabelSettings
+from training.mix import MixSettings
+from training.probe import ProbeSettings
+from training.sft_settings import SFTSettings
+
+FOLDER = Path(__file__).parent / "recipes"
+EMBEDDED = "embedded"
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class RetrievalSettings(BaseModel):
+    """What stands behind a refusal."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    embedder: str = (
+        EMBEDDED  # "embedded": trained on the passages; else a sentence-transformers model
+    )
+    results: int = Field(5, ge=1)  # passages that the reader is given
+
+
+class EvaluationSettings(BaseModel):
+    """What is measured at the end."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    max_questions: int | None = Field(None, ge=1)  # of the test split; None: all
+    latency_questions: int = Field(60, ge=1)  # asked one by one, for p50 and p95
+    article_per_class: int = Field(22, ge=1)  # the experiment's 22 known + 22 unknown
+    ablation: bool = True  # tune once more with answers in the fixed form
+
+
+class Recipe(BaseModel):
+    """One run: graph, model and every stage's settings. All have defaults."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = EMBEDDED
+    seed: int = 20
+    # "embedded", a folder, a hub id, or "train": a base is trained on this graph first, by [base].
+    base_model: str = EMBEDDED
+    revision: str | None = None
+    build: BuildSettings = BuildSettings()
+    base: BaseSettings = BaseSettings()
+    probe: ProbeSettings = ProbeSettings()
+    label: LabelSettings = LabelSettings()
+    mix: MixSettings = MixSettings()
+    sft: SFTSettings = SFTSettings()
+    calibration: CalibrationSettings = CalibrationSettings()
+    retrieval: RetrievalSettings = RetrievalSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
+
+    @property
+    def languages(self) -> tuple[Language, ...]:
+        return self.build.languages
+
+    @classmethod
+    def load(cls, path: Path) -> Recipe:
+        """Read a recipe. All its faults are told at once; RecipeError names each setting."""
+        try:
+            value: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        except OSError as error:
+            raise RecipeError(f"{path}: {error.strerror or error}. Check the path.") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise RecipeError(f"{path}: not TOML ({error}).") from error
+        recipe = validated(cls, value, str(path))
+        # Sources are named relative to the recipe, so that a recipe and its data move together.
+        for source in recipe.build.sources:
+            beside = path.parent / source.location
+            if not Path(source.location).exists() and beside.exists():
+                object.__setattr__(source, "location", str(beside))
+        return recipe
+
+
+def find_recipe(name: str) -> Path:
+    """A path to a recipe: itself, or one that comes with the project, by its name."""
+    path = Path(name)
+    if path.exists():
+        return path
+    shipped = FOLDER / f"{name}.toml"
+    if shipped.exists():
+        return shipped
+    known = ", ".join(sorted(p.stem for p in FOLDER.glob("*.toml")))
+    raise RecipeError(f"There is no recipe {name!r}. Give a path, or one of: {known}.")
+
+
+def validated(model: type[M], value: dict[str, Any], where: str = "settings") -> M:
+    """``value`` as a settings model; RecipeError tells all of its faults at once."""
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        faults = [
+            f"  {'.'.join(map(str, f['loc']))}: {f['msg']} (found {f.get('input')!r})"
+            for f in error.errors()
+        ]
+        raise RecipeError(f"{where} has {len(faults)} fault(s):\n" + "\n".join(faults)) from error

@@ -1,0 +1,52 @@
+"""Stage: a step of the pipeline that is skipped when it is done and continued when it was killed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from kg_builder.files import digest, read_manifest, write_manifest
+
+# Words go to stderr: stdout is for results.
+console = Console(stderr=True, highlight=False)
+
+
+class Stages:
+    """Numbers the stages of one run and runs those whose inputs have changed.
+
+    A stage owns a folder under ``out``. Its manifest, written last, holds a digest of its inputs; the
+    digests are chained, so that a change re-runs everything that depends on it.
+    """
+
+    def __init__(self, out: Path, total: int) -> None:
+        self.out = out
+        self.total = total
+        self.number = 0
+        self.seconds: dict[str, float] = {}
+
+    def run(
+        self, name: str, title: str, inputs: Any, work: Callable[[Path], dict[str, Any] | None]
+    ) -> tuple[Path, dict[str, Any]]:
+        """Run ``work(folder)`` unless the folder's manifest matches; return folder and manifest."""
+        self.number += 1
+        folder = self.out / name
+        wanted = digest(inputs)
+        head = f"[bold]\\[{self.number}/{self.total}] {title}[/bold]"
+        found = read_manifest(folder)
+        if found is not None and found.get("stage_inputs") == wanted:
+            console.print(f"{head} [dim]already done[/dim]")
+            return folder, found
+        console.print(head)
+        folder.mkdir(parents=True, exist_ok=True)
+        started = time.perf_counter()
+        result = work(folder) or {}
+        seconds = round(time.perf_counter() - started, 1)
+        manifest = {**(read_manifest(folder) or {}), **result}
+        manifest |= {"stage_inputs": wanted, "seconds": seconds}
+        write_manifest(folder, manifest)
+        console.print(f"    [dim]{seconds:.1f} s[/dim]")
+        return folder, manifest
