@@ -1,55 +1,16 @@
 from __future__ import annotations
 
-import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import httpx
 import pytest
 
 from service.server import BindError, bind
 from service.settings import Settings, SettingsError, load_settings
-
-PROGRAM = """
-import sys
-from service.app import create_app
-from service.server import serve
-from service.settings import load_settings
-from kg_builder.errors import UserError
-from tests.service.world import SmallModel
-settings = load_settings()
-try:
-    app = create_app(settings, SmallModel(seconds=float(sys.argv[1])))
-    sys.exit(serve(app, settings, on_started=lambda url: print(url, flush=True)))
-except UserError as error:
-    print(error, file=sys.stderr)
-    sys.exit(2)
-"""
-
-
-@contextmanager
-def running(
-    seconds: float = 0.0, **environment: str
-) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    process = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, str(seconds)],
-        env={**os.environ, "ZHIZHI_PORT": "0", **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert process.stdout is not None
-        yield process, process.stdout.readline().strip()
-    finally:
-        process.kill()
-        process.communicate()
+from tests.service.serving import serving
 
 
 def test_a_taken_port_is_named_with_the_remedy() -> None:
@@ -57,7 +18,7 @@ def test_a_taken_port_is_named_with_the_remedy() -> None:
         port = other.getsockname()[1]
         with pytest.raises(BindError, match=rf"127.0.0.1:{port} is in use.*ZHIZHI_PORT"):
             bind("127.0.0.1", port)
-        with running(ZHIZHI_PORT=str(port)) as (process, _):
+        with serving(ZHIZHI_PORT=str(port)) as (process, _):
             _, words = process.communicate(timeout=20)
             assert process.returncode == 2
             assert words.strip().startswith(f"127.0.0.1:{port} is in use.")
@@ -71,7 +32,7 @@ def test_an_address_that_is_not_ours_is_named() -> None:
 
 
 def test_a_term_signal_lets_requests_finish() -> None:
-    with running(seconds=0.7) as (process, url):
+    with serving(seconds=0.7) as (process, url):
         answers: list[httpx.Response] = []
         asking = threading.Thread(
             target=lambda: answers.append(httpx.post(f"{url}v1/qa", json={"question": "a"}))
@@ -87,7 +48,7 @@ def test_a_term_signal_lets_requests_finish() -> None:
 
 
 def test_an_interrupt_ends_with_the_status_of_one() -> None:
-    with running() as (process, url):
+    with serving() as (process, url):
         assert httpx.get(f"{url}healthz").status_code == 200
         process.send_signal(signal.SIGINT)
         _, words = process.communicate(timeout=10)
