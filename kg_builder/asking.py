@@ -20,9 +20,11 @@ from kg_builder.tally import Tally
 CHANGING = "changes over time"
 NO_SUBJECT_NAME = "the subject has no name in the language"
 NO_OBJECT_NAME = "no object has a name in the language"
+NO_RELATION_NAME = "the relation has no name in the language"
+SEVERAL_VALUES = "values of a single-valued relation contradict each other"
+AMBIGUOUS = "the name of the subject stands for several things"
 GIVEN_AWAY = "the answer is in the question"
 HELD_OUT = "held-out relation outside the test split"
-SEVERAL_VALUES = "several values for a relation that has one"
 
 
 class QuestionSettings(BaseModel):
@@ -97,7 +99,8 @@ def build_questions(
             askable.append(fact)
         else:
             dropped.add(reason, _sample(fact, language))
-    leaks = leaking_pairs(_pairs(askable), split)
+    told = (fact for fact in graph.facts if not _left_out(relations[fact.relation_id], settings))
+    leaks = leaking_pairs(((fact.subject_id, o.id) for fact in told for o in fact.objects), split)
     questions = []
     for fact in askable:
         if any((fact.subject_id, one.id) in leaks for one in fact.objects):
@@ -133,10 +136,10 @@ def unfair(
     settings: QuestionSettings,
 ) -> str | None:
     """Why the fact cannot be asked in this language, or None."""
-    if relation.values == "changing" and not settings.include_changing:
+    if _left_out(relation, settings):
         return CHANGING
-    if relation.values == "one" and not relation.generic and len(fact.objects) > 1:
-        return SEVERAL_VALUES
+    if not relation.has_name(language):
+        return NO_RELATION_NAME
     name = subject.label(language)
     if name is None:
         return NO_SUBJECT_NAME
@@ -148,8 +151,8 @@ def unfair(
     return None
 
 
-def _pairs(facts: list[Fact]) -> list[tuple[str, str]]:
-    return [(fact.subject_id, one.id) for fact in facts for one in fact.objects]
+def _left_out(relation: Relation, settings: QuestionSettings) -> bool:
+    return relation.values == "changing" and not settings.include_changing
 
 
 def _sample(fact: Fact, language: Language) -> str:

@@ -1,8 +1,9 @@
-"""Dates, numbers and quantities written in Chinese, said in English."""
+"""Dates, numbers and quantities: read in the forms that graphs use, said in both languages."""
 
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 from kg_builder.question import AnswerType
 
@@ -11,6 +12,7 @@ MONTHS = (
     "January", "February", "March", "April", "May", "June", "July",
     "August", "September", "October", "November", "December",
 )  # fmt: skip
+# Units that English says otherwise; a measure word for things is left out.
 UNITS = {
     "": "",
     "米": "metres",
@@ -18,31 +20,34 @@ UNITS = {
     "千米": "kilometres",
     "厘米": "centimetres",
     "毫米": "millimetres",
+    "海里": "nautical miles",
+    "英里": "miles",
+    "光年": "light-years",
+    "天文单位": "astronomical units",
     "平方公里": "square kilometres",
     "平方千米": "square kilometres",
     "平方米": "square metres",
     "公顷": "hectares",
+    "亩": "mu",
+    "立方米": "cubic metres",
+    "立方千米": "cubic kilometres",
     "人": "people",
     "年": "years",
     "天": "days",
     "岁": "years old",
+    "小时": "hours",
+    "分钟": "minutes",
+    "秒": "seconds",
     "千克": "kilograms",
     "公斤": "kilograms",
     "克": "grams",
     "吨": "tonnes",
     "摄氏度": "degrees Celsius",
-    "小时": "hours",
-    "分钟": "minutes",
-    "个": "",
-    "座": "",
-    "部": "",
-    "集": "",
-    "层": "",
-    "回": "",
-    "卷": "",
-    "首": "",
-    "篇": "",
-    "种": "",
+    "千瓦": "kilowatts",
+    "兆瓦": "megawatts",
+    "美元": "US dollars",
+    "元": "yuan",
+    **dict.fromkeys("个座部集层回卷首篇种枚颗条名位章幅件所家届次册", ""),
 }
 SUFFIXES = {1: "st", 2: "nd", 3: "rd"}
 MAGNITUDES = {
@@ -55,60 +60,125 @@ MAGNITUDES = {
     "亿": 10**8,
     "万亿": 10**12,
 }
+MAX_UNIT = 8  # characters
 
 _DATE = re.compile(
-    r"(?P<about>约|大约)?(?P<bc>公元前|前)?(?:公元)?(?P<y>\d{1,4})年"
-    r"(?:(?P<m>\d{1,2})月)?(?:(?P<d>\d{1,2})日)?"
+    r"(?P<about>约|大约)?(?P<bc>公元前|前)?(?:公元)?(?P<y>[0-9]{1,4})年"
+    r"(?:(?P<m>[0-9]{1,2})月)?(?:(?P<d>[0-9]{1,2})[日号])?"
 )
-_CENTURY = re.compile(r"(?P<bc>公元前|前)?(?:公元)?(?P<c>\d{1,2})世纪(?:(?P<decade>\d0)年代)?")
+_DAY = re.compile(r"(?P<m>[0-9]{1,2})月(?P<d>[0-9]{1,2})[日号]")
+# ISO 8601 with astronomical years: 0 is 1 BC. Dots and slashes are common too; a year may stand alone.
+_ISO = re.compile(
+    r"(?P<sign>-?)(?P<y>[0-9]{3,6})(?:[-./](?P<m>[0-9]{1,2})(?:[-./](?P<d>[0-9]{1,2}))?)?"
+    r"(?:T[0-9:.]+(?:Z|[+-][0-9:]+)?)?"
+)
+_CENTURY = re.compile(
+    r"(?P<bc>公元前|前)?(?:公元)?(?P<c>[0-9]{1,2})世纪(?:(?P<decade>[0-9]0)年代)?"
+)
 _NUMBER = re.compile(
-    r"(?P<about>约|大约)?(?P<n>\d[\d,]*(?:\.\d+)?)(?P<magnitude>万亿|百万|千万|亿|万|千|百)?(?P<unit>\D*)"
+    r"(?P<about>约|大约)?(?P<n>-?[0-9][0-9,]*(?:\.[0-9]+)?)\s?"
+    r"(?P<magnitude>万亿|百万|千万|亿|万|千|百)?\s?(?P<unit>[^0-9\s,.;:()（）/~～×+-][^0-9\s,;:()（）~～×+]*)?"
 )
+_HAN_NUMBER = re.compile(r"[一二三四五六七八九十百千万亿两〇零]+(?P<unit>\D{0,3})")
+
+
+class Literal(NamedTuple):
+    """``key``: equal for equal values. ``en`` is None where a person has to name it."""
+
+    key: str
+    zh: str
+    en: str | None
+
+
+def read_literal(text: str, answer: AnswerType) -> Literal | None:
+    """The value that a text gives for an answer of that type; None where it gives none.
+
+    Dates keep their precision, but the 1 January of an ISO date is taken for its year: graphs
+    write so what is known to the year.
+    """
+    if answer == "date":
+        return _date(text)
+    return _quantity(text) if answer == "number" else Literal(text, text, None)
 
 
 def translate_literal(text: str, answer: AnswerType) -> str | None:
-    """The English form of a literal; None where it has to be named by a person.
-
-    Text without Chinese characters is its own translation. Dates keep their precision.
-    """
+    """The English form of a literal; text without Chinese characters is its own translation."""
     if not HAN.search(text):
         return text
-    if answer == "date":
-        return _date(text)
-    return _quantity(text) if answer == "number" else None
+    found = read_literal(text, answer)
+    return found.en if found else None
 
 
-def _date(text: str) -> str | None:
+def _date(text: str) -> Literal | None:
     if found := _DATE.fullmatch(text):
         year = int(found["y"])
-        said = f"{year} BC" if found["bc"] else str(year)
-        if found["m"] and not 1 <= int(found["m"]) <= 12:
-            return None
-        if found["m"] and found["d"]:
-            said = f"{MONTHS[int(found['m']) - 1]} {int(found['d'])}, {said}"
-        elif found["m"]:
-            said = f"{MONTHS[int(found['m']) - 1]} {said}"
-        return f"about {said}" if found["about"] else said
+        return _day(1 - year if found["bc"] else year, found["m"], found["d"], found["about"] or "")
+    if found := _ISO.fullmatch(text):
+        year = int(found["y"]) * (-1 if found["sign"] else 1)
+        month, day = found["m"], found["d"]
+        if month and not int(month):
+            month = day = None
+        if day and not int(day):
+            day = None
+        if month and int(month) == 1 and (day is None or int(day) == 1):
+            month = day = None
+        return _day(year, month, day, "")
     if found := _CENTURY.fullmatch(text):
-        era = " BC" if found["bc"] else ""
-        century = int(found["c"])
-        if found["decade"]:
-            return f"{(century - 1) * 100 + int(found['decade'])}s{era}"
-        return f"{ordinal(century)} century{era}"
+        return _century(found)
+    if found := _DAY.fullmatch(text):
+        if not _is_day(int(found["m"]), int(found["d"])):
+            return None
+        return Literal(text, text, f"{MONTHS[int(found['m']) - 1]} {int(found['d'])}")
     return None
 
 
-def _quantity(text: str) -> str | None:
-    found = _NUMBER.fullmatch(text)
-    if found is None or found["unit"].strip() not in UNITS:
+def _day(year: int, month: str | None, day: str | None, about: str) -> Literal | None:
+    """``year`` is astronomical. A day without a month is no date."""
+    if (month and not _is_day(int(month), int(day or 1))) or (day and not month):
         return None
-    value = float(found["n"].replace(",", "")) * MAGNITUDES[found["magnitude"] or ""]
-    said = f"{value:,.0f}" if value == int(value) and value >= 10**4 else f"{value:.10g}"
-    return " ".join(
-        part
-        for part in ("about" if found["about"] else "", said, UNITS[found["unit"].strip()])
-        if part
-    )
+    zh = f"{about}公元前{1 - year}年" if year < 1 else f"{about}{year}年"
+    en, key = (f"{1 - year} BC" if year < 1 else str(year)), f"{about}{year}"
+    if month and day:
+        zh += f"{int(month)}月{int(day)}日"
+        en = f"{MONTHS[int(month) - 1]} {int(day)}, {en}"
+        key += f"-{int(month):02}-{int(day):02}"
+    elif month:
+        zh += f"{int(month)}月"
+        en = f"{MONTHS[int(month) - 1]} {en}"
+        key += f"-{int(month):02}"
+    return Literal(key, zh, f"about {en}" if about else en)
+
+
+def _is_day(month: int, day: int) -> bool:
+    return 1 <= month <= 12 and 1 <= day <= 31
+
+
+def _century(found: re.Match[str]) -> Literal:
+    era, century = (" BC" if found["bc"] else ""), int(found["c"])
+    said = f"{ordinal(century)} century{era}"
+    if found["decade"]:
+        said = f"{(century - 1) * 100 + int(found['decade'])}s{era}"
+    return Literal(found[0], found[0], said)
+
+
+def _quantity(text: str) -> Literal | None:
+    found = _NUMBER.fullmatch(text)
+    if found is None:
+        known = _HAN_NUMBER.fullmatch(text)
+        return Literal(text, text, None) if known else None
+    unit = (found["unit"] or "").strip()
+    if len(unit) > MAX_UNIT:
+        return None
+    number = float(found["n"].replace(",", "")) * MAGNITUDES[found["magnitude"] or ""]
+    key = f"{found['about'] or ''}{number:.12g}{unit.lower()}"
+    if HAN.search(unit) and unit not in UNITS:
+        return Literal(key, text, None)
+    whole = number == int(number)
+    said = f"{number:,.0f}" if whole and abs(number) >= 10**4 else f"{number:.10g}"
+    if not found["magnitude"] and "," not in found["n"] and whole:
+        said = found["n"] if unit == "" else said
+    parts = ("about" if found["about"] else "", said, UNITS.get(unit, unit))
+    return Literal(key, text, " ".join(part for part in parts if part))
 
 
 def ordinal(number: int) -> str:

@@ -71,9 +71,9 @@ def _sentences(
         relation = catalogue.resolve(fact.relation_id)
         told = True
         yield _statement(name, relation, COMMA[language].join(objects), fact, language, seed)
-    aliases = subject.aliases.get(language, ())[:MAX_ALIASES]
+    aliases = [a for a in subject.aliases.get(language, ()) if a.strip("《》") != name.strip("《》")]
     if told and aliases:
-        yield fill(ALSO[language], s=name, o=COMMA[language].join(aliases))
+        yield fill(ALSO[language], s=name, o=COMMA[language].join(aliases[:MAX_ALIASES]))
 
 
 def _statement(
@@ -84,4 +84,4 @@ def _statement(
     key = f"{seed}\t{fact.subject_id}\t{fact.relation_id}"
     digest = hashlib.md5(key.encode(), usedforsecurity=False).hexdigest()
     chosen = wordings[int(digest[:8], 16) % len(wordings)]
-    return capitalise(fill(chosen, s=name, o=objects), language)
+    return capitalise(fill(chosen, s=relation.written(name, language), o=objects), language)

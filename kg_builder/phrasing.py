@@ -34,7 +34,9 @@ def make_question(
     The subject needs a label in ``language`` (KeyError without).
     """
     name = subject.labels[language]
-    first, *others = (capitalise(fill(w, s=name), language) for w in relation.questions(language))
+    written = relation.written(name, language)
+    wordings = (fill(wording, s=written) for wording in relation.questions(language))
+    first, *others = (capitalise(wording, language) for wording in wordings)
     identity = question_id(fact.subject_id, relation.id, language)
     return Question(
         id=identity,

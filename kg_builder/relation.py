@@ -5,32 +5,27 @@ RelationError    a catalogue file is missing, malformed, or says two things abou
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.resources import files
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from kg_builder.errors import UserError
+from kg_builder.literals import HAN
 from kg_builder.question import AnswerType, Language
 
 Values = Literal["one", "many", "changing"]
 
 SUBJECT, OBJECT = "{s}", "{o}"
+# Kinds of subject whose names Chinese writes in title marks.
+TITLED = frozenset({"book", "film", "game", "magazine", "music", "newspaper", "novel", "opera"}
+                   | {"painting", "play", "poem", "song", "tv", "work"})  # fmt: skip
 
-# Wordings of a relation that no catalogue knows. {p} is its name as the source spells it. They ask
-# with 什么 / "what" only, because nothing is known about the kind of answer.
-GENERIC_QUESTIONS: dict[Language, tuple[str, ...]] = {
-    "zh": ("{s}的{p}是?", "{s}的{p}是什么?", "请问{s}的{p}是什么?", "你知道{s}的{p}是什么吗?"),
-    "en": (
-        "What is the {p} of {s}?",
-        "Can you tell me the {p} of {s}?",
-        "Do you know the {p} of {s}?",
-    ),
-}
 GENERIC_STATEMENTS: dict[Language, tuple[str, ...]] = {
     "zh": ("{s}的{p}是{o}", "{s}的{p}为{o}", "{o}是{s}的{p}"),
     "en": ("The {p} of {s} is {o}", "{o} is the {p} of {s}"),
@@ -92,13 +87,31 @@ class Relation(BaseModel):
     def statements(self, language: Language) -> tuple[str, ...]:
         return self.zh_statements if language == "zh" else self.en_statements
 
+    @property
+    def titled(self) -> bool:
+        """Whether Chinese writes its subjects in title marks: 《红楼梦》."""
+        return self.subject in TITLED
+
+    def has_name(self, language: Language) -> bool:
+        """Whether its name is in that language; a generic one may have been made from the other."""
+        return not self.generic or (HAN.search(self.name(language)) is not None) == (
+            language == "zh"
+        )
+
+    def written(self, subject: str, language: Language) -> str:
+        """The subject as the wordings take it: in title marks where Chinese wants them."""
+        if language == "zh" and self.titled and "《" not in subject:
+            return f"《{subject}》"
+        return subject
+
     def topic(self, subject: str, language: Language) -> str:
         """「S的P」 or "the P of S": what a refusal says it does not know."""
-        return fill(TOPICS[language], s=subject, p=self.name(language))
+        return fill(TOPICS[language], s=self.written(subject, language), p=self.name(language))
 
     def fixed_form(self, subject: str, answer: str, language: Language) -> str:
         """「S的P是O」: the one wording of an answer that the article's ablation uses."""
-        return fill(FIXED_FORMS[language], s=subject, p=self.name(language), o=answer)
+        written = self.written(subject, language)
+        return fill(FIXED_FORMS[language], s=written, p=self.name(language), o=answer)
 
 
 def fill(wording: str, **parts: str) -> str:
@@ -108,20 +121,39 @@ def fill(wording: str, **parts: str) -> str:
     return wording
 
 
-def generic_relation(name: str) -> Relation:
-    """A relation made from nothing but its name, for properties that no catalogue knows."""
+class Kind(NamedTuple):
+    """How relations are asked whose name matches: 什么时候 after …日期, 谁 after …者."""
 
-    def worded(wordings: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(fill(wording, p=name) for wording in wordings)
+    answer: AnswerType
+    pattern: str
+    zh_questions: list[str]
+    en_questions: list[str]
+
+
+@cache
+def generic_kinds() -> tuple[Kind, ...]:
+    text = files("kg_builder").joinpath("data/generic.toml").read_text(encoding="utf-8")
+    return tuple(Kind(**one) for one in tomllib.loads(text)["kind"])
+
+
+def generic_relation(name: str, en: str | None = None) -> Relation:
+    """A relation made from nothing but its name, for properties that no catalogue knows."""
+    english = en or name
+    kind = next(one for one in generic_kinds() if re.search(one.pattern, name, re.IGNORECASE))
+
+    def worded(wordings: Sequence[str], named: str) -> tuple[str, ...]:
+        return tuple(fill(wording, p=named) for wording in wordings)
 
     return Relation(
         id=name,
         zh=name,
-        en=name,
-        zh_questions=worded(GENERIC_QUESTIONS["zh"]),
-        en_questions=worded(GENERIC_QUESTIONS["en"]),
-        zh_statements=worded(GENERIC_STATEMENTS["zh"]),
-        en_statements=worded(GENERIC_STATEMENTS["en"]),
+        en=english,
+        answer=kind.answer,
+        values="many",
+        zh_questions=worded(kind.zh_questions, name),
+        en_questions=worded(kind.en_questions, english),
+        zh_statements=worded(GENERIC_STATEMENTS["zh"], name),
+        en_statements=worded(GENERIC_STATEMENTS["en"], english),
         generic=True,
     )
 

@@ -6,12 +6,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pyarrow as pa
+
 from kg_builder.fact import Entity, Fact, Object
 from kg_builder.graph import Graph
 from kg_builder.literals import HAN, translate_literal
 from kg_builder.question import Language
 from kg_builder.relation import Catalogue, Relation
 from kg_builder.sources.report import ReadReport, SourceError
+from kg_builder.sources.rows import ALIAS, LABEL, POPULARITY, Row, in_batches, row
 
 FIXED_COLUMNS = ("name", "en", "aliases", "tier")
 TIERS = range(1, 6)
@@ -23,6 +26,55 @@ class TableGraph:
 
     graph: Graph
     report: ReadReport
+
+
+class Tables:
+    """Wide tables as a source of rows. Written by hand, they are taken as they are."""
+
+    ids = False
+    trusted = True
+
+    def __init__(self, paths: Sequence[Path], catalogue: Catalogue, name: str) -> None:
+        self.name = name
+        self._paths = paths
+        self._catalogue = catalogue
+
+    def batches(self, report: ReadReport) -> Iterator[pa.RecordBatch]:
+        read = read_tables(self._paths, self._catalogue, self.name, report.max_bad_share)
+        report.rows, report.bad, report.notes = (
+            read.report.rows,
+            read.report.bad,
+            read.report.notes,
+        )
+        yield from in_batches(graph_rows(read.graph))
+
+
+def graph_rows(graph: Graph) -> Iterator[Row]:
+    """A graph in memory as rows."""
+    for entity in graph.entities.values():
+        for language, label in entity.labels.items():
+            yield (
+                row(entity.id, LABEL, "", zh=label)
+                if language == "zh"
+                else row(entity.id, LABEL, "", en=label)
+            )
+        for language, aliases in entity.aliases.items():
+            for place, alias in enumerate(aliases):
+                zh, en = (alias, None) if language == "zh" else (None, alias)
+                yield row(entity.id, ALIAS, "", zh=zh, en=en, n=place)
+        if entity.popularity is not None:
+            yield row(entity.id, POPULARITY, str(entity.popularity))
+    for fact in graph.facts:
+        for place, one in enumerate(fact.objects):
+            yield row(
+                fact.subject_id,
+                fact.relation_id,
+                one.id,
+                ref=one.id in graph.entities,
+                zh=one.labels.get("zh"),
+                en=one.labels.get("en"),
+                n=place,
+            )
 
 
 @dataclass
@@ -65,13 +117,13 @@ def read_tables(
     values: dict[tuple[str, str], dict[str, None]] = {}
     relations: dict[str, Relation] = {}
     for path in paths:
-        for row in _rows(path, report, catalogue, relations):
-            _merge(row, drafts, report)
-            for column, objects in row.cells:
-                held = values.setdefault((row.name, relations[column].id), {})
+        for line in _rows(path, report, catalogue, relations):
+            _merge(line, drafts, report)
+            for column, objects in line.cells:
+                held = values.setdefault((line.name, relations[column].id), {})
                 for text in objects:
                     if text in held:
-                        report.notes.add("duplicate fact merged", f"{row.place}: {column}={text}")
+                        report.notes.add("duplicate fact merged", f"{line.place}: {column}={text}")
                     held[text] = None
     report.check(final=True)
     entities = {key: _entity(draft) for key, draft in drafts.items()}

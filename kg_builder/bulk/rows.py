@@ -1,0 +1,68 @@
+"""Rows as the sources gave them, in one table; and the account of those that could not be read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+
+import pyarrow as pa
+
+from kg_builder.bulk.store import Store
+from kg_builder.sources.report import ReadReport
+from kg_builder.sources.rows import POPULARITY, Source
+
+
+def ingest(
+    store: Store,
+    sources: Sequence[Source],
+    max_bad_shares: Sequence[float],
+    tell: Callable[[str, int, int | None], None],
+) -> None:
+    """Fill ``raw`` with the rows of every source, a step a source, and ``source`` with its account."""
+    store.once("tables", lambda: _create(store))
+    for number, (source, share) in enumerate(zip(sources, max_bad_shares, strict=True)):
+        store.once(
+            f"read {number}", lambda n=number, s=source, m=share: _read(store, n, s, m, tell)
+        )
+
+
+def _create(store: Store) -> None:
+    store.con.execute(
+        "CREATE TABLE raw (src UTINYINT, s VARCHAR, p VARCHAR, o VARCHAR, ref BOOLEAN,"
+        " zh VARCHAR, en VARCHAR, n INTEGER)"
+    )
+    store.con.execute(
+        "CREATE TABLE source (src UTINYINT, name VARCHAR, ids BOOLEAN, trusted BOOLEAN,"
+        " rated BOOLEAN, report VARCHAR)"
+    )
+
+
+def _read(
+    store: Store,
+    number: int,
+    source: Source,
+    max_bad_share: float,
+    tell: Callable[[str, int, int | None], None],
+) -> None:
+    report = ReadReport(source.name, max_bad_share)
+    # Batch by batch, not as one stream: a stream would have DuckDB call back into Python while it
+    # holds its own locks, and the two have been seen to wait for each other.
+    for batch in source.batches(report):
+        incoming = pa.Table.from_batches([batch])
+        store.con.register("incoming", incoming)
+        store.con.execute(f"INSERT INTO raw SELECT {number}, * FROM incoming")
+        store.con.unregister("incoming")
+        tell(f"read {source.name}", report.rows, None)
+    report.check(final=True)
+    rated = store.count("raw", f"src = {number} AND p = '{POPULARITY}'") > 0
+    store.con.execute(
+        "INSERT INTO source VALUES (?, ?, ?, ?, ?, ?)",
+        [number, source.name, source.ids, source.trusted, rated,
+         json.dumps(report.as_dict(), ensure_ascii=False)],
+    )  # fmt: skip
+
+
+def read_accounts(store: Store) -> list[dict[str, object]]:
+    """What the readers reported, in the order of the sources."""
+    found = store.con.execute("SELECT report FROM source ORDER BY src").fetchall()
+    return [json.loads(report) for (report,) in found]

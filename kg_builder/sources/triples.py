@@ -1,0 +1,256 @@
+"""Delimited triples: CSV, TSV, ``|||``; the layouts of OwnThink and CN-DBpedia among them.
+
+OwnThink      实体,属性,值 with quotes; 李娜[网球运动员] tells namesakes apart
+CN-DBpedia    subject <tab> relation <tab> object; a mention2entity file gives names
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kg_builder.sources.opened import line_chunks, open_bytes
+from kg_builder.sources.report import ReadReport, SourceError
+from kg_builder.sources.rows import ALIAS, SCHEMA, batch_of, row
+from kg_builder.sources.spec import SourceSpec
+
+# What headers call the three columns, lower-case.
+HEADERS = {
+    "s": ("s", "实体", "主体", "主语", "头实体", "subject", "subj", "entity", "head", "h", "sub"),
+    "p": ("p", "属性", "关系", "谓语", "谓词", "predicate", "relation", "property", "rel", "r", "pred",
+          "attribute"),
+    "o": ("o", "值", "客体", "宾语", "尾实体", "object", "obj", "value", "tail", "t"),
+}  # fmt: skip
+MENTIONS = ("mention2entity", "m2e")
+DELIMITERS = ("|||", "\t", ",", ";")
+MAX_QUOTED_LINES = 20  # a quoted value may run over so many lines; beyond, its quote is unclosed
+CELLS, EMPTY_CELL, UNCLOSED = "wrong number of cells", "empty cell", "unclosed or stray quote"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Which column is what. ``alias``: a file of two columns, a name and the entity it names."""
+
+    delimiter: str
+    columns: int
+    s: int = 0
+    p: int = 1
+    o: int = 2
+    header: bool = False
+    alias: bool = False
+
+
+class Triples:
+    """A file of delimited triples."""
+
+    ids = False
+    trusted = False
+
+    def __init__(self, spec: SourceSpec) -> None:
+        self.path = Path(spec.location)
+        self.name = spec.name or self.path.name
+        self._spec = spec
+
+    def batches(self, report: ReadReport) -> Iterator[pa.RecordBatch]:
+        with open_bytes(self.path) as stream:
+            layout, carry, given = None, "", 0
+            for chunk in line_chunks(stream, report):
+                text = carry + _decoded(chunk, report)
+                carry = ""
+                if layout is None:
+                    layout = find_layout(text[:20_000], self._spec)
+                    if layout.header:
+                        text = text.partition("\n")[2]
+                if layout.delimiter != "|||" and '"' in text:
+                    batch, carry = _quoted_rows(text, layout, report)
+                else:
+                    batch = _plain_rows(text.split("\n"), layout, report)
+                report.check()
+                if self._spec.limit is not None:
+                    batch = batch.slice(0, self._spec.limit - given)
+                    given += batch.num_rows
+                if batch.num_rows:
+                    yield batch
+                if given and given == self._spec.limit:
+                    return
+            if carry and layout is not None:
+                batch, _ = _quoted_rows(carry, layout, report, last=True)
+                if batch.num_rows:
+                    yield batch
+
+
+def find_layout(sample: str, spec: SourceSpec) -> Layout:
+    """The layout of a file from its first lines and from what the user said."""
+    lines = [line.rstrip("\r") for line in sample.split("\n")[:50] if line.strip()]
+    if not lines:
+        raise SourceError(f"{spec.location}: the file is empty.")
+    delimiter = spec.delimiter or find_delimiter(lines)
+    if delimiter is None:
+        raise SourceError(
+            f"{spec.location}: no delimiter found in {lines[0][:60]!r}. Name it (delimiter = …)."
+        )
+    first = [cell.strip().strip('"').lower() for cell in lines[0].split(delimiter)]
+    if not spec.fields:
+        by_name = {
+            key: next((i for i, cell in enumerate(first) if cell in names), None)
+            for key, names in HEADERS.items()
+        }
+        if None not in by_name.values():
+            places = {key: place for key, place in by_name.items() if place is not None}
+            return Layout(delimiter, len(first), header=True, **places)
+        if len(first) == 2 and any(word in Path(spec.location).name for word in MENTIONS):
+            return Layout(delimiter, 2, s=1, o=0, alias=True)
+        return Layout(delimiter, 3)
+    places, header = {}, False
+    for key, place in spec.fields.items():
+        if isinstance(place, str):
+            if place.lower() not in first:
+                raise SourceError(
+                    f"{spec.location}: no column {place!r} in the header; it has {', '.join(first)}."
+                )
+            place, header = first.index(place.lower()), True
+        places[key] = place
+    if missing := {"s", "p", "o"} - set(places):
+        raise SourceError(f"{spec.location}: fields must name columns for {sorted(missing)} too.")
+    return Layout(
+        delimiter, max(len(first), 1 + max(places.values())), places["s"], places["p"], places["o"],
+        header,
+    )  # fmt: skip
+
+
+def find_delimiter(lines: list[str]) -> str | None:
+    """The delimiter that cuts most of the lines into the same number of cells, two or more."""
+    best, most = None, 0.0
+    for delimiter in DELIMITERS:
+        counts = [line.count(delimiter) for line in lines]
+        usual = max(set(counts), key=counts.count)
+        share = counts.count(usual) / len(counts)
+        if usual >= 1 and share > most + 0.2:
+            best, most = delimiter, share
+    return best
+
+
+def _decoded(chunk: bytes, report: ReadReport) -> str:
+    """The chunk as text. Lines that are not UTF-8 or hold NUL are counted and left out."""
+    try:
+        text = chunk.decode("utf-8")
+    except UnicodeDecodeError:
+        pass
+    else:
+        if "\x00" not in text:
+            return text.replace("\r\n", "\n") if "\r" in text else text
+    kept = []
+    for raw in chunk.split(b"\n"):
+        try:
+            line = raw.removesuffix(b"\r").decode("utf-8")
+        except UnicodeDecodeError:
+            report.rows += 1
+            report.malformed("not UTF-8", raw[:80].decode("utf-8", "replace"))
+            continue
+        if "\x00" in line:
+            report.rows += 1
+            report.malformed("NUL character", line)
+            continue
+        kept.append(line)
+    return "\n".join(kept)
+
+
+def _plain_rows(lines: list[str], layout: Layout, report: ReadReport) -> pa.RecordBatch:
+    """Lines without quotes, cut by Arrow all at once."""
+    array = pa.array(lines, pa.string())
+    filled = pc.greater(pc.utf8_length(pc.utf8_trim_whitespace(array)), 0)
+    array = array.filter(filled)
+    report.rows += len(array)
+    cells = pc.split_pattern(array, layout.delimiter)
+    right = pc.equal(pc.list_value_length(cells), layout.columns)
+    if wrong := len(array) - (pc.sum(right).as_py() or 0):
+        for line in array.filter(pc.invert(right)).slice(0, 5).to_pylist():
+            report.malformed(CELLS, line)
+        report.malformed(CELLS, count=wrong - min(wrong, 5))
+        cells = cells.filter(right)
+    flat = pc.list_flatten(cells)
+    columns = [
+        pc.utf8_trim_whitespace(flat.take(pa.array(range(place, len(flat), layout.columns), pa.int64())))
+        for place in (layout.s, layout.p, layout.o)
+    ]  # fmt: skip
+    return _batch(columns, layout, report)
+
+
+def _quoted_rows(
+    text: str, layout: Layout, report: ReadReport, *, last: bool = False
+) -> tuple[pa.RecordBatch, str]:
+    """Lines of which some have quotes, and the unfinished record at the end of the text."""
+    plain: list[str] = []
+    found: list[list[str]] = []
+    lines = text.split("\n")
+    index = 0
+    while index < len(lines):
+        line = lines[index]
+        if '"' not in line:
+            plain.append(line)
+            index += 1
+            continue
+        taken = 1
+        while (cells := _cells(lines[index : index + taken], layout)) is None:
+            taken += 1
+            if taken > MAX_QUOTED_LINES or index + taken > len(lines):
+                break
+        if cells is None and index + taken > len(lines) and taken <= MAX_QUOTED_LINES and not last:
+            # It may be closed in the next chunk.
+            return _joined(plain, found, layout, report), "\n".join(lines[index:])
+        index += taken if cells is not None else 1
+        report.rows += 1
+        if cells is None:
+            report.malformed(UNCLOSED, line)
+        elif len(cells) != layout.columns:
+            report.malformed(CELLS, line)
+        else:
+            found.append(cells)
+    return _joined(plain, found, layout, report), ""
+
+
+def _cells(lines: list[str], layout: Layout) -> list[str] | None:
+    """The cells of one quoted record; None where its quotes do not close."""
+    try:
+        records = list(csv.reader(["\n".join(lines)], delimiter=layout.delimiter, strict=True))
+    except csv.Error:
+        return None
+    return records[0] if len(records) == 1 else None
+
+
+def _joined(
+    plain: list[str], found: list[list[str]], layout: Layout, report: ReadReport
+) -> pa.RecordBatch:
+    quick = _plain_rows(plain, layout, report)
+    if not found:
+        return quick
+    columns = [
+        pc.utf8_trim_whitespace(pa.array([cells[place] for cells in found], pa.string()))
+        for place in (layout.s, layout.p, layout.o)
+    ]
+    slow = _batch(columns, layout, report)
+    return pa.Table.from_batches([quick, slow]).combine_chunks().to_batches()[0] if (
+        quick.num_rows + slow.num_rows) else quick  # fmt: skip
+
+
+def _batch(columns: list[pa.Array], layout: Layout, report: ReadReport) -> pa.RecordBatch:
+    s, p, o = columns
+    if layout.alias:
+        rows = [
+            row(entity, ALIAS, "", zh=name)
+            for entity, name in zip(s.to_pylist(), o.to_pylist(), strict=True)
+            if entity and name
+        ]
+        return batch_of(rows) if rows else SCHEMA.empty_table().to_batches()[0]
+    full = pc.and_(pc.and_(pc.not_equal(s, ""), pc.not_equal(p, "")), pc.not_equal(o, ""))
+    if empty := len(s) - (pc.sum(full).as_py() or 0):
+        report.malformed(EMPTY_CELL, count=empty)
+        s, p, o = s.filter(full), p.filter(full), o.filter(full)
+    nothing = pa.nulls(len(s), pa.string())
+    refs, places = pa.repeat(False, len(s)), pa.repeat(pa.scalar(0, pa.int32()), len(s))
+    return pa.RecordBatch.from_arrays([s, p, o, refs, nothing, nothing, places], schema=SCHEMA)
