@@ -53,11 +53,8 @@ def aurc(confidence: Sequence[float], correct: Sequence[bool]) -> float:
     scores, right = _sorted(confidence, correct)
     if len(scores) == 0:
         return float("nan")
-    smoothed = np.empty_like(right)
-    start = 0
-    for end in np.flatnonzero(np.append(scores[1:] != scores[:-1], True)):
-        smoothed[start : end + 1] = right[start : end + 1].mean()
-        start = end + 1
+    _, group = np.unique(scores, return_inverse=True)
+    smoothed = (np.bincount(group, right) / np.bincount(group))[group]
     k = np.arange(1, len(right) + 1)
     return float((np.cumsum(1 - smoothed) / k).mean())
 
