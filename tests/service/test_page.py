@@ -146,7 +146,7 @@ def test_a_question_can_be_stopped(browser: Browser) -> None:
         visit.context.close()
 
 
-def test_problems_are_shown_as_words(visit: Visit, url: str) -> None:
+def test_problems_are_shown_as_words(visit: Visit) -> None:
     visit.page.route("**/v1/qa/stream", lambda route: route.abort())
     visit.page.fill("#question", CAPITAL)
     visit.page.press("#question", "Enter")
