@@ -31,8 +31,10 @@ class Attempt(BaseModel):
 class OperatingPoint(BaseModel):
     """A threshold on the confidence, and what is promised of the answers above it.
 
-    ``certified`` says that precision ≥ ``bound`` holds with probability 1 − ``delta`` on the ``n``
-    calibration questions; ``coverage`` is the share of them answered.
+    ``certified`` says that precision ≥ ``target_precision`` holds with probability 1 − ``delta`` over the
+    draw of the calibration questions. ``bound`` is the exact lower bound at this threshold alone, from the
+    ``n`` answers above it: never below the target, and no promise beyond it, since the threshold was
+    chosen by the same data. ``coverage`` is the share of the calibration questions answered.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -9,12 +9,20 @@ bundle/
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from kg_builder.files import read_manifest, sha256_file, write_json, write_manifest
+from kg_builder.files import (
+    digest,
+    read_manifest,
+    sha256_file,
+    write_json,
+    write_manifest,
+    write_text,
+)
 from kg_builder.question import Language
 from training.attempt import OperatingPoint
 from training.calibrate import Calibration
@@ -103,10 +111,13 @@ class Bundle:
             raise BundleError(
                 f"There is no bundle at {folder}. Make one: zhizhi demo, or zhizhi train."
             )
-        manifest = read_manifest(folder)
-        if manifest is None or "files" not in manifest:
+        manifest = read_manifest(folder) or {}
+        files = manifest.get("files")
+        if not isinstance(files, dict) or "bundle.json" not in files:
             raise BundleError(f"{folder} is no finished bundle: it has no whole manifest.json.")
-        for name, expected in manifest["files"].items():
+        if manifest.get("digest") != files_digest(files):
+            raise BundleError(f"Bundle {folder} is damaged: manifest.json contradicts itself.")
+        for name, expected in files.items():
             path = folder / name
             if not path.is_file():
                 raise BundleError(f"Bundle {folder} is damaged: {name} is missing.")
@@ -115,43 +126,46 @@ class Bundle:
                     f"Bundle {folder} is damaged: {name} has changed since it was made."
                 )
         try:
-            spec = BundleSpec.model_validate_json((folder / "bundle.json").read_bytes())
-        except (OSError, ValidationError) as error:
+            value = json.loads((folder / "bundle.json").read_bytes())
+            # The format first: another one need not be readable at all.
+            found = value.get("format") if isinstance(value, dict) else None
+            if found != FORMAT:
+                raise BundleError(
+                    f"Bundle {folder} has format {found}; this version reads {FORMAT}. "
+                    "Make it again with this version, or use the version that made it."
+                )
+            spec = BundleSpec.model_validate(value)
+        except (OSError, ValueError) as error:
             raise BundleError(f"Bundle {folder}: bundle.json cannot be read ({error}).") from error
-        if spec.format != FORMAT:
-            raise BundleError(
-                f"Bundle {folder} has format {spec.format}; this version reads {FORMAT}."
-            )
         return cls(folder, spec, manifest["digest"])
 
     @classmethod
     def save(cls, folder: Path, spec: BundleSpec, card: str) -> Bundle:
         """Write bundle.json, the card and, last, the manifest beside an adapter that is there already."""
         write_json(folder / "bundle.json", spec.model_dump(mode="json"))
-        (folder / "README.md").write_text(card, encoding="utf-8")
+        write_text(folder / "README.md", card)
         files = {
-            str(path.relative_to(folder)): sha256_file(path)
+            path.relative_to(folder).as_posix(): sha256_file(path)
             for path in sorted(folder.rglob("*"))
             if path.is_file()
             and path.name not in ("manifest.json",)
             and ".tmp" not in path.suffixes
         }
-        digest = files_digest(files)
-        write_manifest(folder, {"files": files, "digest": digest})
+        write_manifest(folder, {"files": files, "digest": files_digest(files)})
         return cls.load(folder)
 
 
 def files_digest(files: dict[str, str]) -> str:
-    from kg_builder.files import digest
-
+    """What a bundle is told by; its card, which is prose, does not count."""
     return digest({name: value for name, value in files.items() if name != "README.md"})
 
 
 def resolve_base(base: str, beside: Path | None = None) -> str | Path:
-    """ "embedded", an existing folder (also relative to ``beside``), or else a hub id as it is."""
+    """The folder of "embedded" or of a local model (a relative one is looked for at ``beside`` first, then
+    in the working directory), or else a hub id as it is."""
     if base == EMBEDDED:
         return EMBEDDED_FOLDER
-    for candidate in (Path(base), *([beside / base] if beside else [])):
+    for candidate in (*([beside / base] if beside else []), Path(base)):
         if candidate.is_dir():
             return candidate.resolve()
     if base.startswith((".", "/")):
@@ -161,8 +175,6 @@ def resolve_base(base: str, beside: Path | None = None) -> str | Path:
 
 def fingerprint(folder: Path) -> str:
     """A short hash of a local model's configuration, tokenizer and weights."""
-    from kg_builder.files import digest
-
     names = sorted(
         path.name
         for path in folder.iterdir()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
+import os
 import platform
 import shutil
 from collections.abc import Sequence
@@ -10,8 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from kg_builder.files import write_json
 from kg_builder.question import Question
-from training.bundle import BaseReference, Bundle, BundleSpec, fingerprint, resolve_base
+from training.bundle import EMBEDDED, BaseReference, Bundle, BundleSpec, fingerprint, resolve_base
 from training.calibrate import (
     CalibrationSettings,
     fit,
@@ -21,11 +24,12 @@ from training.calibrate import (
 )
 from training.calibrated import answer_twice
 from training.engine.local import LocalModel
+from training.errors import TrainingError
 from training.label import verdict
 from training.language_pack import language_pack
 from training.model_card import model_card
 from training.probe import ask
-from training.selective import auroc, aurc, brier, ece, risk_coverage
+from training.selective import aurc, auroc, brier, ece, risk_coverage
 from training.signals import confidence_of, signals
 
 PACKAGES = ("torch", "transformers", "peft", "trl", "scikit-learn")
@@ -48,6 +52,12 @@ def make_bundle(
 
     ``questions`` are the calibration split: their entities are in neither training nor test.
     """
+    parts = halves(questions)
+    if not all(parts):
+        raise TrainingError(
+            f"{len(questions)} calibration questions are too few to part into a fitting and a certifying "
+            "half. Use a larger graph, or give more of it to the calibration split."
+        )
     where = resolve_base(base)
     languages = tuple(dict.fromkeys(q.language for q in questions))
     model = LocalModel.load(
@@ -55,7 +65,7 @@ def make_bundle(
         adapter=adapter,
         revision=revision,
         name=name,
-        refusal_prefix=language_pack(languages[0]).refusal_prefix,
+        refusal_prefix=tuple(language_pack(one).refusal_prefix for one in languages),
     )
 
     def measure(part: Sequence[Question]) -> tuple[list[dict[str, float]], list[bool]]:
@@ -66,10 +76,11 @@ def make_bundle(
         ]
         return rows, right
 
-    fitting, certifying = (measure(part) for part in halves(questions))
+    fitting, certifying = (measure(part) for part in parts)
     calibration = fit(*fitting, settings)
     confident = [
-        ([calibration.confidence(row) for row in rows], right) for rows, right in (fitting, certifying)
+        ([calibration.confidence(row) for row in rows], right)
+        for rows, right in (fitting, certifying)
     ]
     points = operating_points(confident[0], confident[1], settings)
     scores, right = confident[1]
@@ -94,13 +105,13 @@ def make_bundle(
         name=name,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         base=BaseReference(
-            id=base,
+            id=_portable(base, where, out),
             revision=revision,
             fingerprint=fingerprint(where) if isinstance(where, Path) else "",
         ),
         languages=languages,
         prompt=prompt,
-        prompts={lang: language_pack(lang).prompts[prompt] for lang in languages},
+        prompts={lang: language_pack(lang).wording(prompt) for lang in languages},
         refusal_prefixes={lang: language_pack(lang).refusal_prefix for lang in languages},
         max_new_tokens=max_new_tokens,
         calibration=calibration,
@@ -119,8 +130,26 @@ def make_bundle(
     if aside.exists():
         shutil.rmtree(aside)
     shutil.copytree(adapter, aside / "adapter")
+    _name_base(aside / "adapter" / "adapter_config.json", spec.base.id)
     Bundle.save(aside, spec, model_card(spec))
     if out.exists():
         shutil.rmtree(out)
     aside.rename(out)
     return Bundle.load(out)
+
+
+def _portable(base: str, where: str | Path, out: Path) -> str:
+    """How the bundle names its base: relative to itself where both lie in one folder, so that the folder
+    can be moved; else in full, so that it can be served from anywhere."""
+    if base == EMBEDDED or not isinstance(where, Path):
+        return base
+    beside = out.resolve()
+    if where.is_relative_to(beside.parent):
+        return Path(os.path.relpath(where, beside)).as_posix()
+    return str(where)
+
+
+def _name_base(path: Path, base: str) -> None:
+    """PEFT writes the folder that the base was loaded from into the adapter: put its name instead."""
+    if path.is_file():
+        write_json(path, {**json.loads(path.read_bytes()), "base_model_name_or_path": base})

@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from kg_builder.files import digest
 from kg_builder.question import Question
@@ -63,13 +63,31 @@ class CalibrationSettings(BaseModel):
     default_profile: str = "webqa"
     regularisation: float = Field(1.0, gt=0)  # inverse strength, as scikit-learn's C
 
+    @model_validator(mode="after")
+    def _sound(self) -> CalibrationSettings:
+        for target in (*self.targets, *self.profiles.values()):
+            if not 0 < target < 1:
+                raise ValueError(f"a target precision must lie between 0 and 1, not {target}")
+        if self.default_profile not in self.profiles:
+            known = ", ".join(self.profiles)
+            raise ValueError(f"default_profile {self.default_profile!r} is none of: {known}")
+        return self
+
 
 def fit(
     rows: Sequence[dict[str, float]], correct: Sequence[bool], settings: CalibrationSettings
 ) -> Calibration:
-    """Logistic regression of ``correct`` on the signals that every row has."""
+    """Logistic regression of ``correct`` on the signals that every row has.
+
+    Raises TrainingError where there is nothing to learn from: no signal, or one class only.
+    """
     from sklearn.linear_model import LogisticRegression
 
+    if not rows:
+        raise TrainingError(
+            "There are no calibration questions to fit the confidence on. Use a larger graph, or give "
+            "more of it to the calibration split."
+        )
     if not any(correct) or all(correct):
         which = "right" if any(correct) else "wrong"
         raise TrainingError(
@@ -77,6 +95,11 @@ def fit(
             "calibrate. Use more questions, or a graph that the model knows in part."
         )
     names = tuple(name for name in SIGNALS if all(name in row for row in rows))
+    if not names:
+        raise TrainingError(
+            "The model reports neither log-probabilities nor a refusal probability, so there is no signal "
+            "to calibrate. Use an engine that returns log-probabilities."
+        )
     x = np.array([[row[name] for name in names] for row in rows])
     means, scales = x.mean(0), x.std(0)
     scales[scales == 0] = 1

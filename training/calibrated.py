@@ -57,13 +57,19 @@ class CalibratedModel:
             dtype=bundle.spec.base.dtype,
             device=device,
             name=bundle.name,
-            refusal_prefix=bundle.spec.refusal_prefixes[bundle.spec.languages[0]],
+            refusal_prefix=tuple(bundle.spec.refusal_prefixes.values()),
         )
         return cls(model, bundle.spec, bundle.name)
 
     def conversation(self, question: str) -> list[Message]:
-        pack = language_pack(language_of(question))
-        return [{"role": "user", "content": pack.prompt(question, self.spec.prompt)}]
+        """The very wording that the bundle was calibrated with, whatever the language packs say now."""
+        language = language_of(question)
+        template = self.spec.prompts.get(language)
+        if template is None:  # a language it was not calibrated in
+            content = language_pack(language).prompt(question, self.spec.prompt)
+        else:
+            content = template.replace("{question}", question)
+        return [{"role": "user", "content": content}]
 
     def attempt(self, questions: Sequence[str]) -> list[Attempt]:
         """One attempt per question, in order."""
@@ -87,23 +93,29 @@ class CalibratedModel:
     def operating_point(
         self, *, profile: str | None = None, min_precision: float | None = None
     ) -> OperatingPoint:
-        """The point of a profile, or the one with the largest coverage that certifies ``min_precision``.
+        """The point of a profile, or the one with the lowest target that certifies ``min_precision``.
 
         Raises BundleError when there is no such profile, or nothing certifies that much.
         """
         if min_precision is not None:
-            enough = [
-                p
+            certified = [
+                (p.target_precision, -(p.coverage or 0.0), p)
                 for p in self.spec.operating_points
-                if p.certified and p.bound is not None and p.bound >= min_precision
+                if p.certified and p.target_precision is not None
             ]
+            # By target, not by bound: the bound at a threshold that the same data chose is no promise.
+            enough = [entry for entry in certified if entry[0] >= min_precision - 1e-9]
             if not enough:
-                best = max((p.bound or 0.0 for p in self.spec.operating_points), default=0.0)
                 raise BundleError(
-                    f"No operating point of {self.name} certifies a precision of {min_precision:.2f}; "
-                    f"the best certified bound is {best:.3f}."
+                    f"No operating point of {self.name} certifies a precision of {min_precision:g}; "
+                    + (
+                        f"the most that it certifies is {max(e[0] for e in certified):g}. "
+                        if certified
+                        else "it certifies none at all. "
+                    )
+                    + "Ask for less, or calibrate on more questions."
                 )
-            return max(enough, key=lambda p: p.coverage or 0.0)
+            return min(enough, key=lambda entry: entry[:2])[2]
         name = profile or self.spec.default_profile
         if name not in self._points:
             known = ", ".join(sorted(self._points))

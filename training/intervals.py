@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from statistics import NormalDist
 
-from scipy.stats import beta
+from scipy.special import betaincinv
 
 
 def wilson(successes: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
@@ -20,7 +20,10 @@ def wilson(successes: int, n: int, confidence: float = 0.95) -> tuple[float, flo
 
 
 def clopper_pearson_lower(successes: int, n: int, delta: float = 0.05) -> float:
-    """One-sided exact lower bound of a proportion (Clopper & Pearson 1934): p ≥ bound with probability 1 − δ."""
+    """One-sided exact lower bound (Clopper & Pearson 1934): p ≥ bound with probability 1 − δ.
+
+    0 where there is no success, n = 0 included.
+    """
     if successes == 0:
         return 0.0
-    return float(beta.ppf(delta, successes, n - successes + 1))
+    return float(betaincinv(successes, n - successes + 1, delta))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from kg_builder.matching import matches
 from kg_builder.question import Question
@@ -27,6 +27,14 @@ class LabelSettings(BaseModel):
 
     known_from: float = Field(0.75, ge=0, le=1)
     unknown_to: float = Field(0.1, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _band(self) -> LabelSettings:
+        if self.unknown_to >= self.known_from:
+            raise ValueError(
+                f"unknown_to ({self.unknown_to}) must be below known_from ({self.known_from})"
+            )
+        return self
 
 
 class Label(BaseModel):
@@ -51,10 +59,12 @@ def verdict(question: Question, text: str) -> Literal["right", "wrong", "ambiguo
 
 
 def label(question: Question, probe: Probe, settings: LabelSettings) -> Label:
+    """Judge a probe. Needs no model: the same ledger can be labelled again by other settings."""
     greedy = verdict(question, probe.greedy.text)
     sampled = [verdict(question, g.text) for g in probe.samples]
     everything = [greedy, *sampled]
     p_correct = everything.count("right") / len(everything)
+    doubtful = everything.count("ambiguous") / len(everything)  # these might be right
     known: bool | None = greedy == "right"
     reason = ""
     if greedy == "ambiguous":
@@ -62,7 +72,7 @@ def label(question: Question, probe: Probe, settings: LabelSettings) -> Label:
     elif sampled:
         if p_correct >= settings.known_from and greedy == "right":
             known = True
-        elif p_correct <= settings.unknown_to and greedy != "right":
+        elif greedy != "right" and p_correct + doubtful <= settings.unknown_to:
             known = False
         else:
             known, reason = None, "the model is of two minds"

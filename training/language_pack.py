@@ -29,15 +29,22 @@ class LanguagePack(BaseModel):
     refusals: tuple[str, ...] = Field(min_length=1)
     refusal_prefix: str
     fixed_form: str
+    refusal_openers: tuple[str, ...] = ()
     refusal_patterns: tuple[str, ...] = Field(min_length=1)
 
     @cached_property
     def _detector(self) -> re.Pattern[str]:
-        return re.compile("|".join(f"(?:{p})" for p in self.refusal_patterns), re.IGNORECASE)
+        openers, patterns = "|".join(self.refusal_openers), "|".join(self.refusal_patterns)
+        before = rf"(?:(?:{openers})[\s,，。.!！:：;-]*){{0,3}}" if openers else ""
+        return re.compile(f"{before}(?:{patterns})", re.IGNORECASE)
 
     def prompt(self, question: str, wording: int = 0) -> str:
         """The user turn that asks ``question``; ``wording`` 0 is the experiment's."""
-        return self.prompts[wording % len(self.prompts)].replace("{question}", question)
+        return self.wording(wording).replace("{question}", question)
+
+    def wording(self, number: int) -> str:
+        """The prompt template of that number, counted round."""
+        return self.prompts[number % len(self.prompts)]
 
     def refusal(self, topic: str, wording: int = 0) -> str:
         return self.refusals[wording % len(self.refusals)].replace("{topic}", topic)
@@ -51,7 +58,7 @@ class LanguagePack(BaseModel):
         The opening decides: 「我不知道…。可能是甲。」 is a refusal (its guess is not an answer given in
         earnest), 「巴黎。我不确定年份。」 is an answer.
         """
-        return self._detector.search(text.strip().replace("’", "'")) is not None
+        return self._detector.match(text.strip().replace("’", "'")) is not None
 
 
 @lru_cache

@@ -23,8 +23,8 @@ Made by Zhizhi 知之 on {created} on the base model `{base}`{fingerprint}.
 
 ## Calibration
 
-Fitted on {n_fitting} questions, certified on {n_certifying} others, whose entities are in neither the training
-nor the test questions. Accuracy of the best answers with the refusal suppressed: {accuracy:.3f}.
+Fitted on {n_fitting} questions, certified on {n_certifying} others, whose entities are in neither the
+training nor the test questions. Accuracy of the best answers with the refusal suppressed: {accuracy:.3f}.
 
 | AUROC | AURC | ECE | Brier |
 |---|---|---|---|
@@ -34,9 +34,10 @@ AUROC of each signal alone: {alone}.
 
 ## Operating points
 
-A certified point promises that the precision of the given answers is at least the bound, with probability
+A certified point promises that the precision of the given answers is at least the target, with probability
 1 − δ over the draw of the certifying questions, for questions of the same kind. It promises nothing for
-questions of another kind. An uncertified point is the best guess on the calibration questions.
+questions of another kind. The bound is the exact lower bound at its threshold alone. An uncertified point is
+the best guess on the calibration questions.
 
 | name | target | threshold | certified | bound | answers it rests on | coverage | δ |
 |---|---|---|---|---|---|---|---|

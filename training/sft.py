@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,76 +9,31 @@ from typing import Any
 import torch
 from datasets import Dataset
 from peft import LoraConfig
-from transformers import (
-    AutoModelForCausalLM,
-    AutoTokenizer,
-    TrainerCallback,
-    TrainerControl,
-    TrainerState,
-    TrainingArguments,
-)
-from transformers.trainer_utils import get_last_checkpoint
+from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl import SFTConfig, SFTTrainer
 
-from kg_builder.files import digest, read_manifest, write_json, write_jsonl, write_manifest
+from kg_builder.files import read_manifest
 from kg_builder.question import Question
-from training.curves import CurveRow, curve_row
-from training.engine.local import LocalModel
-from training.generation import Sampling
+from training.checkpoints import last_whole
+from training.engine.local import TEMPLATE_OPTIONS
+from training.errors import ModelError
 from training.label import Label
 from training.mix import TuningExample
-from training.probe import ask
 from training.sft_settings import SFTSettings
+from training.tuning import (
+    CurveCallback,
+    best_step,
+    check_sets,
+    inputs_digest,
+    keep_chosen,
+    known_by_id,
+    work_folder,
+)
 
+__all__ = ["best_step", "load_for_tuning", "lora", "tune"]
 
-class CurveCallback(TrainerCallback):
-    """Asks the model its questions every so many steps and writes a row per question set."""
-
-    def __init__(
-        self,
-        tokenizer: Any,
-        sets: dict[str, Sequence[Question]],
-        known: dict[str, bool],
-        every: int,
-        out: Path,
-        settings: SFTSettings,
-    ) -> None:
-        self.tokenizer = tokenizer
-        self.sets = sets
-        self.known = known
-        self.every = every
-        self.out = out
-        self.settings = settings
-        self.rows: list[CurveRow] = []
-
-    def _measure(self, model: Any, step: int) -> None:
-        if any(row.step == step for row in self.rows):
-            return
-        training = model.training
-        local = LocalModel(model, self.tokenizer, name="tuned")
-        for name, questions in self.sets.items():
-            found = local.generate([ask(q) for q in questions], Sampling(max_new_tokens=40))
-            texts = [g.text for g in found]
-            self.rows.append(curve_row(name, step, questions, texts, self.known))
-        model.train(training)
-        write_jsonl(self.out / "curves.jsonl", self.rows)
-
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
-        path = self.out / "curves.jsonl"
-        if state.global_step and path.exists():
-            lines = path.read_text(encoding="utf-8").splitlines()
-            rows = [CurveRow.model_validate_json(line) for line in lines]
-            self.rows = [row for row in rows if row.step <= state.global_step]
-        self._measure(kwargs["model"], state.global_step)
-
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
-        if state.global_step % self.every == 0 or state.global_step == state.max_steps:
-            self._measure(kwargs["model"], state.global_step)
-            control.should_save = True
+# PEFT takes layers_to_transform only with names written out; these are the Llama family's.
+LINEAR = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 
 
 def tune(
@@ -96,95 +50,118 @@ def tune(
     """Tune ``base`` on ``examples``; the chosen adapter goes to ``out/adapter``; return ``out``.
 
     ``sets`` are the question sets that the curves are drawn on; the checkpoint is chosen on the one called
-    ``choose_on``. A killed run continues from its last checkpoint; a finished one is left as it is.
+    ``choose_on``. A killed run continues from its last checkpoint; a finished one is left as it is. A model
+    tuned in full is kept whole in ``out/adapter``. Under ``accelerate launch`` or ``torchrun`` every
+    process calls this with the same arguments.
     """
-    inputs = digest([settings.model_dump(), [e.model_dump() for e in examples], str(base)])
+    check_sets(sets, choose_on)
+    inputs = inputs_digest(settings.model_dump(), examples, base, sets, labels)
     manifest = read_manifest(out)
     if manifest and manifest.get("inputs") == inputs:
         return out
-    work = out / "checkpoints"
-    marker = work / "inputs.txt"
-    if work.exists() and (not marker.exists() or marker.read_text() != inputs):
-        shutil.rmtree(work)
-    work.mkdir(parents=True, exist_ok=True)
-    marker.write_text(inputs)
-
-    torch.manual_seed(settings.seed)
-    tokenizer = AutoTokenizer.from_pretrained(base)
-    tokenizer.padding_side = "right"
-    model = AutoModelForCausalLM.from_pretrained(base, dtype="auto")
-    data = Dataset.from_list(
-        [
-            {
-                "prompt": [{"role": "user", "content": e.prompt}],
-                "completion": [{"role": "assistant", "content": e.completion}],
-            }
-            for e in examples
-        ]
-    )
-    per_step = settings.batch_size * settings.gradient_accumulation
-    steps = max(1, round(settings.epochs * len(examples) / per_step))
-    every = max(1, steps // settings.evaluations)
-    known = {one.question_id: bool(one.known) for one in labels if one.known is not None}
-    callback = CurveCallback(tokenizer, sets, known, every, out, settings)
     arguments = SFTConfig(
-        output_dir=str(work),
+        output_dir=str(out / "checkpoints"),
         use_cpu=not torch.cuda.is_available(),
         bf16=torch.cuda.is_available(),
-        max_steps=steps,
+        max_steps=1,  # set below, when the number of processes is known
         per_device_train_batch_size=settings.batch_size,
         gradient_accumulation_steps=settings.gradient_accumulation,
         learning_rate=settings.learning_rate,
         lr_scheduler_type="cosine",
-        warmup_steps=round(settings.warmup_share * steps),
         weight_decay=settings.weight_decay,
         max_length=settings.max_length,
         completion_only_loss=True,
-        gradient_checkpointing=False,
-        logging_steps=max(1, every // 4),
+        gradient_checkpointing=settings.gradient_checkpointing,
         save_strategy="no",  # the callback saves with every point of the curves
-        report_to=[],
+        report_to=["tensorboard"] if settings.tensorboard else [],
         seed=settings.seed,
         disable_tqdm=not progress,
         dataset_num_proc=None,
         dataloader_pin_memory=torch.cuda.is_available(),
     )
+    steps = step_count(len(examples), settings, arguments.world_size)
+    every = max(1, steps // settings.evaluations)
+    arguments.max_steps = steps
+    arguments.warmup_steps = round(settings.warmup_share * steps)
+    arguments.logging_steps = max(1, every // 4)
+    with arguments.main_process_first(local=False):
+        work = work_folder(out, inputs)
+
+    torch.manual_seed(settings.seed)
+    tokenizer, model = load_for_tuning(base, settings)
+    callback = CurveCallback(tokenizer, sets, known_by_id(labels), every, out, settings.tensorboard)
     trainer = SFTTrainer(
         model=model,
         args=arguments,
-        train_dataset=data,
+        train_dataset=Dataset.from_list([conversation(e) for e in examples]),
         processing_class=tokenizer,
         callbacks=[callback],
-        peft_config=_lora(settings) if settings.method == "lora" else None,
+        peft_config=None if settings.method == "full" else lora(settings),
     )
-    trainer.train(resume_from_checkpoint=get_last_checkpoint(str(work)))
-
-    best = best_step(callback.rows, choose_on, settings.wrong_costs)
-    chosen = work / f"checkpoint-{best}"
-    adapter = out / "adapter"
-    if adapter.exists():
-        shutil.rmtree(adapter)
-    shutil.copytree(
-        chosen,
-        adapter,
-        ignore=shutil.ignore_patterns("optimizer*", "scheduler*", "rng*", "trainer*", "training*"),
-    )
-    write_json(out / "training_log.json", trainer.state.log_history)
-    write_manifest(
-        out,
-        {
-            "inputs": inputs,
-            "settings": settings.model_dump(),
-            "examples": len(examples),
-            "steps": steps,
-            "chosen_step": best,
-        },
-    )
-    shutil.rmtree(work)
+    trainer.train(resume_from_checkpoint=last_whole(work))
+    if trainer.is_world_process_zero():
+        keep_chosen(
+            out,
+            work,
+            best_step(callback.rows, choose_on, settings.wrong_costs),
+            trainer.state.log_history,
+            {
+                "inputs": inputs,
+                "settings": settings.model_dump(),
+                "examples": len(examples),
+                "steps": steps,
+            },
+        )
+    trainer.accelerator.wait_for_everyone()
     return out
 
 
-def _lora(settings: SFTSettings) -> LoraConfig:
+def step_count(examples: int, settings: SFTSettings, processes: int = 1) -> int:
+    """Optimiser steps of the whole run."""
+    per_step = settings.batch_size * settings.gradient_accumulation * processes
+    return max(1, round(settings.epochs * examples / per_step))
+
+
+def conversation(example: TuningExample) -> dict[str, Any]:
+    """An example as trl takes it, under the same chat template as the model is later asked with."""
+    return {
+        "prompt": [{"role": "user", "content": example.prompt}],
+        "completion": [{"role": "assistant", "content": example.completion}],
+        "chat_template_kwargs": TEMPLATE_OPTIONS,
+    }
+
+
+def load_for_tuning(base: str | Path, settings: SFTSettings) -> tuple[Any, Any]:
+    """Tokenizer and model: in its own precision under an adapter, in 4 bits for QLoRA, in fp32 to be tuned
+    in full (half precision loses small updates)."""
+    extra: dict[str, Any] = {"dtype": torch.float32 if settings.method == "full" else "auto"}
+    if settings.method == "qlora":
+        extra["quantization_config"] = four_bit()
+    tokenizer = AutoTokenizer.from_pretrained(base, revision=settings.revision)
+    tokenizer.padding_side = "right"
+    model = AutoModelForCausalLM.from_pretrained(base, revision=settings.revision, **extra)
+    return tokenizer, model
+
+
+def four_bit() -> Any:
+    """NF4 with double quantisation (QLoRA, Dettmers et al. 2023)."""
+    try:
+        import bitsandbytes  # noqa: F401
+    except ImportError as error:
+        raise ModelError(
+            "QLoRA needs bitsandbytes, which is not installed: pip install bitsandbytes."
+        ) from error
+    from transformers import BitsAndBytesConfig
+
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.bfloat16,
+    )
+
+
+def lora(settings: SFTSettings) -> LoraConfig:
     return LoraConfig(
         r=settings.rank,
         lora_alpha=settings.alpha,
@@ -192,15 +169,3 @@ def _lora(settings: SFTSettings) -> LoraConfig:
         layers_to_transform=settings.layers,
         task_type="CAUSAL_LM",
     )
-
-
-# PEFT takes layers_to_transform only with names written out; these are the Llama family's.
-LINEAR = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
-
-
-def best_step(rows: Sequence[CurveRow], chosen_on: str, wrong_costs: float) -> int:
-    """The step with the best right − cost × wrong on the choosing set; the first such (stop early)."""
-    candidates = [row for row in rows if row.set == chosen_on and row.step > 0]
-    return max(
-        candidates, key=lambda r: (r.correct - wrong_costs * (r.answered - r.correct), -r.step)
-    ).step

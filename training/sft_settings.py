@@ -12,7 +12,8 @@ class SFTSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    method: Literal["lora", "full"] = "lora"
+    # qlora: LoRA on a base in 4 bits (needs bitsandbytes); full: all weights, no adapter.
+    method: Literal["lora", "qlora", "full"] = "lora"
     rank: int = Field(32, ge=1)
     alpha: int = Field(64, ge=1)
     layers: list[int] | None = None  # only these decoder layers are tuned; None: all
@@ -24,6 +25,9 @@ class SFTSettings(BaseModel):
     weight_decay: float = 0.0
     evaluations: int = Field(8, ge=1)  # points of the curves after the first
     max_length: int = Field(512, ge=16)
+    gradient_checkpointing: bool = False  # less memory, a third more time
+    revision: str | None = None  # of a base from the hub
+    tensorboard: bool = False  # also write the curves to tensorboard/ beside curves.jsonl
     seed: int = 0
     # The checkpoint with the largest share of right answers minus this many times the share of
     # wrong ones on the calibration split is kept.

@@ -35,14 +35,16 @@ class Drills:
     # ---- made-up names -------------------------------------------------------------------------
 
     def name(self, like: Question, rng: random.Random) -> str:
-        """A name of nobody: the head of one subject with the tail of another of its kind, or random letters."""
+        """A name of nobody: the head of one subject with the tail of another of its kind, or letters."""
         peers = self.by_relation[like.language, like.relation]
         for _ in range(4):
             head, tail = rng.choice(peers).subject, rng.choice(peers).subject
             made = splice(head, tail, rng)
             if 1 < len(made) < 16 and made not in self.real:
                 return made
-        return self.letters(rng, 2, 4)
+        while (made := self.letters(rng, 2, 4)) in self.real:
+            pass
+        return made
 
     def object(self, like: Question, rng: random.Random) -> str:
         """An answer of the relation's kind that is true of nothing: borrowed or spliced."""
@@ -81,6 +83,8 @@ class Drills:
         language = rng.choice(list(self.relations))
         words = practice(language)  # type: ignore[arg-type]
         text = self.letters(rng, 2, 10) if rng.random() < 0.6 else self.invented(rng).topic
+        if text in self.real:
+            text += self.letters(rng, 1, 1)
         i = rng.randrange(len(words.copy_requests))
         return Example(
             words.copy_requests[i].replace("{text}", text), words.copies[i].replace("{text}", text)

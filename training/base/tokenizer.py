@@ -1,11 +1,12 @@
-"""The base model's own tokenizer: one token a Chinese character, merges for Latin words, bytes for the rest."""
+"""The base model's own tokenizer: characters, words that answers are made of, bytes for the rest."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 
-from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
 PAD, USER, ASSISTANT, END = "<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"
@@ -18,37 +19,37 @@ CHAT_TEMPLATE = (
     "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
 )
 
-# Ideographs, kana, punctuation and digits each stand alone; Latin words keep their merges.
-ALONE = Regex(r"[^a-zA-ZÀ-ɏ▁]")
+LATIN_WORD = re.compile(r"[A-Za-zÀ-ɏ']+")
 
 
 def train_tokenizer(
-    texts: Iterable[str], phrases: Sequence[str], vocabulary: int
+    texts: Iterable[str], answers: Iterable[str], phrases: Sequence[str], vocabulary: int
 ) -> PreTrainedTokenizerFast:
-    """Learn a tokenizer from ``texts``; each of ``phrases`` (prompt wordings) becomes one token.
+    """Learn a tokenizer of at most ``vocabulary`` characters and merges.
 
-    At most ``vocabulary`` merges and characters; every character that occurs in the texts is kept.
+    Merges are learned from ``answers`` (and the Latin words of ``texts``), each counted as often as it
+    occurs there: a token is then a word, as in large models' tokenizers, and the first token of an answer
+    says most of it. They are not learned from how often a fact will be *seen*: the length of a name in
+    tokens must not give away what the model knows. Every character of ``texts`` is kept; each of
+    ``phrases`` (the fixed parts of prompts) becomes one token.
     """
     tokenizer = Tokenizer(models.BPE(byte_fallback=True, unk_token=None))
     tokenizer.normalizer = normalizers.NFC()
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Metaspace(prepend_scheme="never"),
-            pre_tokenizers.Split(ALONE, behavior="isolated"),
-        ]
-    )
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="never")
     tokenizer.decoder = decoders.Sequence(
         [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
     )
     texts = list(texts)
-    characters = {character for text in texts for character in text}
+    characters = sorted({character for text in texts for character in text if not character.isspace()})
     trainer = trainers.BpeTrainer(
         vocab_size=max(vocabulary, len(characters) + 600),
+        initial_alphabet=characters,
         special_tokens=[PAD, USER, ASSISTANT, END],
         show_progress=False,
-        min_frequency=3,
+        min_frequency=2,
     )
-    tokenizer.train_from_iterator(texts, trainer)
+    latin = (" ".join(LATIN_WORD.findall(text)) for text in texts)
+    tokenizer.train_from_iterator([*answers, *latin], trainer)
     fast = PreTrainedTokenizerFast(
         tokenizer_object=with_bytes(tokenizer),
         pad_token=PAD,

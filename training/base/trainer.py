@@ -24,7 +24,6 @@ from transformers import (
     Trainer,
     TrainingArguments,
 )
-from transformers.trainer_utils import get_last_checkpoint
 
 from kg_builder.files import digest, read_manifest, write_json, write_manifest
 from kg_builder.question import Question
@@ -33,6 +32,7 @@ from training.base.corpus import Example, FactWriter, exposures, practice
 from training.base.drills import Drills
 from training.base.settings import BaseSettings
 from training.base.tokenizer import ASSISTANT, END, USER, train_tokenizer
+from training.checkpoints import last_whole
 from training.device import cpu_has_bf16
 from training.errors import TrainingError
 from training.language_pack import language_pack
@@ -215,6 +215,11 @@ def with_spare_layers(model: LlamaForCausalLM, spare: int, seed: int) -> LlamaFo
     larger.tie_weights()
     with torch.no_grad():
         for layer in larger.model.layers[model.config.num_hidden_layers :]:
+            # Their inner weights are spread wider than the usual 0.02: adapters then start from rich
+            # random features of the base's last state instead of from almost nothing.
+            for weight in layer.parameters():
+                if weight.ndim == 2:
+                    torch.nn.init.normal_(weight, std=model.config.hidden_size**-0.5)
             layer.self_attn.o_proj.weight.zero_()
             layer.mlp.down_proj.weight.zero_()
     larger.generation_config = model.generation_config
@@ -244,7 +249,7 @@ def train_base(
         return out
     work = out / "checkpoints"
     marker = work / "inputs.json"
-    if work.exists() and (not marker.exists() or json.loads(marker.read_text()) != wanted):
+    if work.exists() and _read(marker) != wanted:
         shutil.rmtree(work)  # checkpoints of another run
     write_json(marker, wanted)
 
@@ -272,7 +277,10 @@ def train_base(
         ),
         *(text for language in languages for text in language_pack(language).refusals),
     ]
-    tokenizer = train_tokenizer(vocabulary_texts, special_phrases(languages), settings.vocabulary)
+    answers = [names[0] for q in questions for names in q.gold.objects]
+    tokenizer = train_tokenizer(
+        vocabulary_texts, answers, special_phrases(languages), settings.vocabulary
+    )
     batches = Batches(corpus, tokenizer, settings)
     model = new_model(settings, tokenizer)
 
@@ -309,7 +317,7 @@ def train_base(
         train_dataset=batches,
         data_collator=Collator(tokenizer.pad_token_id),
     )
-    trainer.train(resume_from_checkpoint=get_last_checkpoint(str(work)))
+    trainer.train(resume_from_checkpoint=last_whole(work))
 
     finished = with_spare_layers(model.float().cpu(), settings.spare_layers, settings.seed)
     finished.save_pretrained(out)
@@ -328,3 +336,10 @@ def train_base(
     )
     shutil.rmtree(work)
     return out
+
+
+def _read(marker: Path) -> Any:
+    try:
+        return json.loads(marker.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None

@@ -9,7 +9,7 @@ tokens are those of ``generate`` (bench/probe.py checks).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +23,8 @@ from training.errors import ModelError
 from training.generation import Generation, Message, Sampling
 
 FLOOR = -100.0  # log of a probability that underflowed
+# Templates that know these obey, others ignore them: a short answer is asked for, not a chain of thought.
+TEMPLATE_OPTIONS: dict[str, Any] = {"enable_thinking": False}
 
 
 @dataclass
@@ -43,7 +45,9 @@ class _Row:
 class LocalModel:
     """Runs batches of conversations on the CPU or a GPU.
 
-    ``refusal_prefix`` is the text whose probability after the prompt is reported with every generation.
+    ``refusal_prefix`` is the text whose probability after the prompt is reported with every generation; of
+    several (one a language) the probabilities are added. Greedy decoding is plain: penalties that a model's
+    ``generation_config`` asks for are not applied, so that log-probabilities stay the model's own.
     ``tokens_per_batch`` bounds rows × (longest prompt + new tokens) of one batch; it is halved for good
     when the device runs out of memory.
     """
@@ -54,15 +58,16 @@ class LocalModel:
         tokenizer: PreTrainedTokenizerBase,
         *,
         name: str,
-        refusal_prefix: str = "",
+        refusal_prefix: str | Sequence[str] = "",
         tokens_per_batch: int = 16_384,
     ) -> None:
         self.model = model.eval()
         self.tokenizer = tokenizer
         self.name = name
         self.tokens_per_batch = tokens_per_batch
-        self.prefix_ids: list[int] = (
-            tokenizer.encode(refusal_prefix, add_special_tokens=False) if refusal_prefix else []
+        wanted = [refusal_prefix] if isinstance(refusal_prefix, str) else refusal_prefix
+        self.prefixes = _apart(
+            [tokenizer.encode(text, add_special_tokens=False) for text in wanted if text]
         )
         ends = model.generation_config.eos_token_id
         if ends is None:
@@ -79,23 +84,36 @@ class LocalModel:
         dtype: str = "auto",
         device: str | None = None,
         name: str | None = None,
-        refusal_prefix: str = "",
+        refusal_prefix: str | Sequence[str] = "",
         tokens_per_batch: int = 16_384,
     ) -> LocalModel:
         """Load a model from a folder or hub id, with a PEFT adapter where one is given.
 
-        Raises ModelError when anything is missing, naming it.
+        An ``adapter`` folder without adapter_config.json is a model tuned in full: it is loaded in the
+        base's place. Raises ModelError when anything is missing or does not fit, naming it.
         """
         target = torch.device(device) if device else best_device()
+        peft = adapter is not None and (adapter / "adapter_config.json").is_file()
+        weights, pinned = (base, revision) if adapter is None or peft else (adapter, None)
         try:
             tokenizer = AutoTokenizer.from_pretrained(base, revision=revision)
-            model = AutoModelForCausalLM.from_pretrained(base, revision=revision, dtype=dtype)
-            if adapter is not None:
-                from peft import PeftModel
-
-                model = PeftModel.from_pretrained(model, str(adapter))
+            model = AutoModelForCausalLM.from_pretrained(weights, revision=pinned, dtype=dtype)
         except (OSError, ValueError) as error:
-            raise ModelError(f"Cannot load the model {str(base)!r}: {error}") from error
+            raise ModelError(f"Cannot load the model {str(weights)!r}: {error}") from error
+        if peft:
+            from peft import PeftModel
+
+            try:
+                model = PeftModel.from_pretrained(model, str(adapter))
+            except (OSError, ValueError, RuntimeError) as error:
+                raise ModelError(
+                    f"The adapter {adapter} cannot be put on {str(base)!r}: {error}"
+                ) from error
+        if not tokenizer.chat_template:
+            raise ModelError(
+                f"The model {str(base)!r} has no chat template. Use a chat (instruct) model, or add "
+                "chat_template.jinja to its folder."
+            )
         return cls(
             model.to(target),
             tokenizer,
@@ -126,6 +144,9 @@ class LocalModel:
                         f"A single prompt of {width} tokens does not fit the device's memory. "
                         "Use a smaller model, dtype or max_new_tokens."
                     ) from error
+                rows = []
+            if not rows:
+                # Outside the handler, whose traceback would keep the tensors of the failed batch alive.
                 torch.cuda.empty_cache()
                 self.tokens_per_batch = width * (len(batch) // 2)
                 continue
@@ -146,9 +167,9 @@ class LocalModel:
 
     def _encode(self, conversation: Sequence[Message]) -> list[int]:
         text = self.tokenizer.apply_chat_template(
-            list(conversation), tokenize=False, add_generation_prompt=True
+            list(conversation), tokenize=False, add_generation_prompt=True, **TEMPLATE_OPTIONS
         )
-        return self.tokenizer.encode(text, add_special_tokens=False)
+        return self.tokenizer.encode(str(text), add_special_tokens=False)
 
     def _pad(self, prompts: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
         """Left-padded ids and mask, each (rows, longest)."""
@@ -164,16 +185,18 @@ class LocalModel:
     ) -> list[_Row]:
         ids, mask = self._pad(prompts)
         positions = (mask.cumsum(1) - 1).clamp(min=0)
+        cache = DynamicCache(config=self.model.config)
+        if self.prefixes:
+            cache.activate_past_recording()  # sliding windows too can then forget the prefix again
         output = self.model(
             input_ids=ids,
             attention_mask=mask,
             position_ids=positions,
-            past_key_values=DynamicCache(config=self.model.config),
+            past_key_values=cache,
             use_cache=True,
             logits_to_keep=1,
         )
         logits = output.logits[:, -1].float()
-        cache = output.past_key_values
         last = positions[:, -1:]
         refusal = self._refusal_probability(logits, cache, mask, last)
         rows = [
@@ -185,8 +208,8 @@ class LocalModel:
             )
             for i, (index, prompt) in enumerate(zip(indices, prompts, strict=True))
         ]
-        if sampling.suppress_refusal and self.prefix_ids:
-            logits[:, self.prefix_ids[0]] = float("-inf")
+        if sampling.suppress_refusal and self.prefixes:
+            logits[:, sorted({prefix[0] for prefix in self.prefixes})] = float("-inf")
         active = rows
         for step in range(sampling.max_new_tokens):
             chosen = self._choose(logits, active, sampling)
@@ -213,29 +236,32 @@ class LocalModel:
         return rows
 
     def _refusal_probability(
-        self, logits: torch.Tensor, cache: Any, mask: torch.Tensor, last: torch.Tensor
+        self, logits: torch.Tensor, cache: DynamicCache, mask: torch.Tensor, last: torch.Tensor
     ) -> torch.Tensor | None:
-        """P(refusal prefix | prompt), (rows,); the cache is left as it was."""
-        if not self.prefix_ids:
+        """P(any refusal prefix | prompt), (rows,); the cache is left as it was."""
+        if not self.prefixes:
             return None
-        prefix = torch.tensor(self.prefix_ids, device=logits.device)
-        total = logits.log_softmax(-1)[:, prefix[0]]
-        if len(prefix) > 1:
-            rows = len(mask)
-            steps = torch.arange(1, len(prefix), device=mask.device)
-            output = self.model(
-                input_ids=prefix[:-1].expand(rows, -1),
-                attention_mask=torch.cat([mask, mask.new_ones(rows, len(prefix) - 1)], dim=1),
-                position_ids=last + steps,
-                past_key_values=cache,
-                use_cache=True,
-            )
-            following = output.logits.float().log_softmax(-1)
-            total = total + following.gather(2, prefix[1:].expand(rows, -1)[..., None]).squeeze(
-                2
-            ).sum(1)
-            cache.crop(1 - len(prefix))
-        return total.exp()
+        first = logits.log_softmax(-1)
+        total = torch.zeros(len(mask), device=logits.device)
+        for ids in self.prefixes:
+            prefix = torch.tensor(ids, device=logits.device)
+            logprob = first[:, prefix[0]]
+            if len(prefix) > 1:
+                rows = len(mask)
+                steps = torch.arange(1, len(prefix), device=mask.device)
+                output = self.model(
+                    input_ids=prefix[:-1].expand(rows, -1),
+                    attention_mask=torch.cat([mask, mask.new_ones(rows, len(prefix) - 1)], dim=1),
+                    position_ids=last + steps,
+                    past_key_values=cache,
+                    use_cache=True,
+                )
+                following = output.logits.float().log_softmax(-1)
+                told = prefix[1:].expand(rows, -1)[..., None]
+                logprob = logprob + following.gather(2, told).squeeze(2).sum(1)
+                cache.crop(1 - len(prefix))
+            total += logprob.exp()
+        return total.clamp(max=1.0)
 
     def _choose(self, logits: torch.Tensor, rows: list[_Row], sampling: Sampling) -> torch.Tensor:
         """Pick the next token of every row and record what it says about certainty; (rows,)."""
@@ -248,20 +274,14 @@ class LocalModel:
         else:
             chosen = top.indices[:, 0]
         picked = logprobs.gather(1, chosen[:, None]).squeeze(1).clamp(min=FLOOR)
-        values = zip(
-            rows,
-            chosen.tolist(),
-            picked.tolist(),
-            entropy.tolist(),
-            (top.values[:, 0] - top.values[:, 1]).tolist(),
-            strict=True,
-        )
-        for row, token, logprob, bits, margin in values:
+        margins = top.values[:, 0] - top.values[:, 1]
+        told = torch.stack([picked, entropy, margins], dim=1).tolist()  # one transfer
+        for row, token, (logprob, nats, margin) in zip(rows, chosen.tolist(), told, strict=True):
             if row.finish == "stop":
                 continue
             row.ids.append(token)
             row.logprobs.append(logprob)
-            row.entropies.append(bits)
+            row.entropies.append(nats)
             row.margins.append(margin)
             if token in self.end_ids:
                 row.finish = "stop"
@@ -269,15 +289,18 @@ class LocalModel:
 
     @staticmethod
     def _sample(logits: torch.Tensor, rows: list[_Row], top_p: float) -> torch.Tensor:
-        """Gumbel-max over the nucleus, each row with its own random stream."""
-        if top_p < 1:
-            ordered, order = logits.sort(dim=-1, descending=True)
-            before = ordered.softmax(-1).cumsum(-1) - ordered.softmax(-1)
-            ordered[before >= top_p] = float("-inf")
-            logits = torch.full_like(logits, float("-inf")).scatter(1, order, ordered)
-        noise = torch.stack([torch.rand(logits.shape[1], generator=row.random) for row in rows])
-        gumbel = -torch.log(-torch.log(noise.clamp(1e-20, 1 - 1e-7)))
-        return (logits + gumbel.to(logits.device)).argmax(-1)
+        """One draw a row from the nucleus (Holtzman et al. 2020), each row with its own random stream."""
+        ordered, order = logits.softmax(-1).sort(dim=-1, descending=True, stable=True)
+        up_to = ordered.double().cumsum(-1)
+        inside = up_to - ordered < top_p
+        mass = (ordered * inside).double().sum(-1)
+        draws = torch.cat(
+            [torch.rand(1, generator=row.random, dtype=torch.float64) for row in rows]
+        )
+        # The first place at which the accumulated probability exceeds the draw.
+        place = (up_to <= (draws.to(mass.device) * mass)[:, None]).sum(-1, keepdim=True)
+        place = place.clamp(max=logits.shape[1] - 1)
+        return order.gather(1, place).squeeze(1)
 
     def _generation(self, row: _Row) -> Generation:
         return Generation(
@@ -298,6 +321,10 @@ def _stream(sampling: Sampling, prompt: Sequence[int]) -> torch.Generator:
     return torch.Generator().manual_seed(int.from_bytes(digest[:7]))
 
 
-def in_chunks(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
+def _apart(prefixes: list[list[int]]) -> list[list[int]]:
+    """Without those that begin with another: their probability is in the shorter one's already."""
+    kept: list[list[int]] = []
+    for ids in sorted(prefixes, key=len):
+        if ids and not any(ids[: len(short)] == short for short in kept):
+            kept.append(ids)
+    return kept
