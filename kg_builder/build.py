@@ -173,7 +173,8 @@ def _export(
 
 def _wordings(settings: BuildSettings) -> list[Wording]:
     return [
-        Wording(language, settings.seed, settings.max_questions) for language in settings.languages
+        Wording(language, settings.seed, settings.max_questions, settings.strict_names)
+        for language in settings.languages
     ]
 
 

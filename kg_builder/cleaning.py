@@ -40,6 +40,10 @@ class Rules(NamedTuple):
     qualified: str
     list_separators: str
     weak_separators: str
+    person_separators: str
+    aside: str
+    common_title: Fault
+    person_name: Fault  # the reason where the pattern is not found
 
 
 @cache
@@ -57,6 +61,10 @@ def rules() -> Rules:
         qualified=data["qualified"],
         list_separators=data["list_separators"],
         weak_separators=data["weak_separators"],
+        person_separators=data["person_separators"],
+        aside=data["aside"],
+        common_title=Fault(**data["common_title"]),
+        person_name=Fault(**data["person_name"]),
     )
 
 
@@ -122,6 +130,12 @@ def _unasked_data() -> dict[str, Any]:
 def alias_relations() -> frozenset[str]:
     """Lower-case names of relations whose values are other names of the subject."""
     return frozenset(name.casefold() for name in _unasked_data()["aliases"]["names"])
+
+
+@cache
+def vague_relations() -> frozenset[str]:
+    """Names that mean one thing in our own tables and many in an open graph."""
+    return frozenset(_unasked_data()["vague"]["names"])
 
 
 def unasked(relation_name: str) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from calendar import monthrange
 from typing import NamedTuple
 
 from kg_builder.question import AnswerType
@@ -61,9 +62,10 @@ MAGNITUDES = {
     "万亿": 10**12,
 }
 MAX_UNIT = 8  # characters
+_VAGUE_UNIT = re.compile("[余多几]|以上|以下|以内|左右|不等|起$")
 
 _DATE = re.compile(
-    r"(?P<about>约|大约)?(?P<bc>公元前|前)?(?:公元)?(?P<y>[0-9]{1,4})年"
+    r"(?P<about>约|大约)?(?:(?P<bc>公元前|前)|公元)?(?P<y>[0-9]{1,4})年"
     r"(?:(?P<m>[0-9]{1,2})月)?(?:(?P<d>[0-9]{1,2})[日号])?"
 )
 _DAY = re.compile(r"(?P<m>[0-9]{1,2})月(?P<d>[0-9]{1,2})[日号]")
@@ -77,7 +79,7 @@ _CENTURY = re.compile(
 )
 _NUMBER = re.compile(
     r"(?P<about>约|大约)?(?P<n>-?[0-9][0-9,]*(?:\.[0-9]+)?)\s?"
-    r"(?P<magnitude>万亿|百万|千万|亿|万|千|百)?\s?(?P<unit>[^0-9\s,.;:()（）/~～×+-][^0-9\s,;:()（）~～×+]*)?"
+    r"(?P<magnitude>万亿|百万|千万|亿|万|千(?![克米瓦卡帕赫伏字])|百(?!帕))?\s?(?P<unit>[^0-9\s,.;:()（）/~～×+-][^0-9\s,;:()（）~～×+]*)?"
 )
 _HAN_NUMBER = re.compile(r"[一二三四五六七八九十百千万亿两〇零]+(?P<unit>\D{0,3})")
 
@@ -112,6 +114,8 @@ def translate_literal(text: str, answer: AnswerType) -> str | None:
 def _date(text: str) -> Literal | None:
     if found := _DATE.fullmatch(text):
         year = int(found["y"])
+        if len(found["y"]) < 3 and not (found["bc"] or "公元" in text or found["m"]):
+            return None  # 1年 is a span of time
         return _day(1 - year if found["bc"] else year, found["m"], found["d"], found["about"] or "")
     if found := _ISO.fullmatch(text):
         year = int(found["y"]) * (-1 if found["sign"] else 1)
@@ -134,7 +138,7 @@ def _date(text: str) -> Literal | None:
 
 def _day(year: int, month: str | None, day: str | None, about: str) -> Literal | None:
     """``year`` is astronomical. A day without a month is no date."""
-    if (month and not _is_day(int(month), int(day or 1))) or (day and not month):
+    if (month and not _is_day(int(month), int(day or 1), year)) or (day and not month):
         return None
     zh = f"{about}公元前{1 - year}年" if year < 1 else f"{about}{year}年"
     en, key = (f"{1 - year} BC" if year < 1 else str(year)), f"{about}{year}"
@@ -149,8 +153,9 @@ def _day(year: int, month: str | None, day: str | None, about: str) -> Literal |
     return Literal(key, zh, f"about {en}" if about else en)
 
 
-def _is_day(month: int, day: int) -> bool:
-    return 1 <= month <= 12 and 1 <= day <= 31
+def _is_day(month: int, day: int, year: int = 2000) -> bool:
+    """Leap years are reckoned as the calendar of today does, before 1582 too."""
+    return 1 <= month <= 12 and 1 <= day <= monthrange(year if year > 0 else 2000, month)[1]
 
 
 def _century(found: re.Match[str]) -> Literal:
@@ -165,9 +170,10 @@ def _quantity(text: str) -> Literal | None:
     found = _NUMBER.fullmatch(text)
     if found is None:
         known = _HAN_NUMBER.fullmatch(text)
-        return Literal(text, text, None) if known else None
+        vague = known is None or _VAGUE_UNIT.search(known["unit"])
+        return None if vague else Literal(text, text, None)
     unit = (found["unit"] or "").strip()
-    if len(unit) > MAX_UNIT:
+    if len(unit) > MAX_UNIT or _VAGUE_UNIT.search(unit):
         return None
     number = float(found["n"].replace(",", "")) * MAGNITUDES[found["magnitude"] or ""]
     key = f"{found['about'] or ''}{number:.12g}{unit.lower()}"

@@ -71,7 +71,9 @@ def _sentences(
         relation = catalogue.resolve(fact.relation_id)
         told = True
         yield _statement(name, relation, COMMA[language].join(objects), fact, language, seed)
-    aliases = [a for a in subject.aliases.get(language, ()) if a.strip("《》") != name.strip("《》")]
+    aliases = [
+        a for a in subject.aliases.get(language, ()) if a.strip("《》") != name.strip("《》")
+    ]
     if told and aliases:
         yield fill(ALSO[language], s=name, o=COMMA[language].join(aliases[:MAX_ALIASES]))
 

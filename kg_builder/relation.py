@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache, cached_property
 from importlib.resources import files
 from pathlib import Path
@@ -204,12 +204,18 @@ class Catalogue:
     @cached_property
     def _by_name(self) -> dict[str, Relation]:
         index: dict[str, Relation] = {}
-        # Strong names of every relation go before weak names of any: a column 作者 is the relation
-        # called 作者, whoever else lists it as another name.
-        for strong in (True, False):
+        # Ids of all relations go before the Chinese names of any, these before English names, and
+        # all of them before other names: a column 作者 is the relation called 作者, whoever else
+        # lists it as another name.
+        by_rank: tuple[Callable[[Relation], tuple[str, ...]], ...] = (
+            lambda one: (one.id,),
+            lambda one: (one.zh,),
+            lambda one: (one.en,),
+            lambda one: (*one.names, *one.wikidata),
+        )
+        for names_of in by_rank:
             for relation in self:
-                own = (relation.id, relation.zh, relation.en)
-                for name in own if strong else (*relation.names, *relation.wikidata):
+                for name in names_of(relation):
                     index.setdefault(_key(name), relation)
         return index
 

@@ -19,7 +19,7 @@ from kg_builder.asking import (
     SEVERAL_VALUES,
 )
 from kg_builder.bulk.store import Store
-from kg_builder.cleaning import HAN_SQL, quoted
+from kg_builder.cleaning import HAN_SQL, quoted, rules
 from kg_builder.passages import ALSO, COMMA, MAX_ALIASES, STOP
 from kg_builder.question import Language
 from kg_builder.splits import LEAK, held_out_relations
@@ -36,6 +36,7 @@ class Wording:
     language: Language
     seed: int
     max_questions: int | None
+    strict_names: bool
 
 
 def group_part(store: Store, part: int) -> None:
@@ -110,9 +111,9 @@ def write_questions(store: Store, path: Path, wording: Wording, ids: bool) -> No
         CREATE OR REPLACE TEMP TABLE candidate AS
         WITH told AS (
             SELECT fact.id, fact.rel, fact.leaks, fact.rows, rating.split, rating.source,
-                rating.popularity, rating.{lang} AS name, rating.{lang}_ambiguous AS ambiguous,
+                rating.popularity, rating.open, rating.{lang} AS name, rating.{lang}_ambiguous AS ambiguous,
                 w.r.{lang}_name AS relation_name, w.r.{lang}_questions AS questions,
-                w.r.answer, w.r.one, w.r.titled, w.r.place,
+                w.r.answer, w.r.one, w.r.titled, w.r.person, w.r.place,
                 list_filter(objects, lambda x: x.{lang} IS NOT NULL)
                     || list_filter(objects, lambda x: x.{lang} IS NULL) AS objects,
                 {lang}_of_first, held_out.rel IS NOT NULL AS held
@@ -124,7 +125,7 @@ def write_questions(store: Store, path: Path, wording: Wording, ids: bool) -> No
                 md5(id || '\t' || rel)[:16] AS hash
             FROM told
         )
-        SELECT * EXCLUDE (objects), {_reason(lang, ids)} AS reason FROM shown
+        SELECT * EXCLUDE (objects), {_reason(lang, ids, wording.strict_names)} AS reason FROM shown
         """
     )
     con.execute(
@@ -165,7 +166,7 @@ def _names(lang: Language) -> str:
     return f"CASE WHEN x.zh_more IS NULL AND x.en_more IS NULL THEN {plain} ELSE {once} END"
 
 
-def _reason(lang: Language, ids: bool) -> str:
+def _reason(lang: Language, ids: bool, strict: bool) -> str:
     """Why a fact is not asked, the first that holds; NULL where it is."""
     contradict = "one AND rows > 1"
     if ids:
@@ -176,11 +177,17 @@ def _reason(lang: Language, ids: bool) -> str:
         f" THEN contains(lower(name), lower(x[1]))"
         f" ELSE {_words('x[1]')} <> '  ' AND contains({_words('name')}, {_words('x[1]')}) END))"
     )
+    title, person = rules().common_title, rules().person_name
+    shapes = (
+        (f"open AND titled AND regexp_matches(name, {quoted(title.pattern)})", title.reason),
+        (f"open AND person AND NOT regexp_matches(name, {quoted(person.pattern)})", person.reason),
+    )
     cases = (
         (contradict, SEVERAL_VALUES),
         ("relation_name IS NULL", NO_RELATION_NAME),
         ("name IS NULL", NO_SUBJECT_NAME),
         ("ambiguous", AMBIGUOUS),
+        *(shapes if strict else ()),
         (f"{lang}_of_first IS NULL", NO_OBJECT_NAME),
         (given, GIVEN_AWAY),
         ("held AND split <> 'test'", HELD_OUT),
@@ -269,7 +276,8 @@ def write_passages(store: Store, path: Path, wording: Wording) -> None:
                 FROM paragraphs LEFT JOIN alias USING (id)
             )
             SELECT '{lang}-' || md5(source || '\t' || id)[:16] AS id, name AS title,
-                trim(text || CASE WHEN told_names <> '' THEN {also_sql} || {quoted(stop)} ELSE '' END) AS text,
+                trim(text || CASE WHEN told_names <> '' THEN {also_sql} || {quoted(stop)}
+                    ELSE '' END) AS text,
                 'kg://' || source || '/' || url_encode(id) AS url, '{lang}' AS language,
                 [named.id] || list_sort(others) AS entities
             FROM named ORDER BY named.id

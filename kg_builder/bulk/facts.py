@@ -47,7 +47,9 @@ def account_rows(store: Store) -> None:
 def take_values(store: Store) -> None:
     """Fill ``value``: one row per value of a row that is asked about, lists cut, with its fault."""
     strong, weak = rules().list_separators, rules().weak_separators
-    any_mark = quoted(f"{strong}|{weak}")
+    blanks = rules().person_separators
+    any_mark = quoted(f"{strong}|{blanks}")
+    aside = f"regexp_replace(o, {quoted(rules().aside)}, '\\1')"
     store.con.execute(
         f"""
         CREATE TABLE value AS
@@ -61,16 +63,23 @@ def take_values(store: Store) -> None:
         ), cut AS (
             SELECT * EXCLUDE (o),
                 CASE WHEN fixed OR NOT regexp_matches(o, {any_mark}) THEN [o]
+                    WHEN answer = 'person' AND NOT regexp_matches(o, '[0-9A-Za-z]')
+                        THEN str_split_regex(o, {quoted(f"{strong}|{blanks}")})
                     WHEN named AND NOT regexp_matches(o, '[0-9A-Za-z]')
                         THEN str_split_regex(o, {quoted(f"{strong}|{weak}")})
                     ELSE str_split_regex(o, {quoted(strong)}) END AS pieces
             FROM rubbed
         ), single AS (
-            SELECT * EXCLUDE (pieces, n), unnest(pieces) AS o,
-                n + unnest(range(len(pieces)))::INTEGER AS n
-            FROM cut WHERE len(pieces) <= {MAX_VALUES}
+            SELECT * EXCLUDE (o), CASE WHEN fixed OR answer IN ('date', 'number')
+                OR NOT contains_bracket THEN o ELSE {aside} END AS o
+            FROM (
+                SELECT * EXCLUDE (pieces, n), unnest(pieces) AS o,
+                    n + unnest(range(len(pieces)))::INTEGER AS n,
+                    regexp_matches(o, '[)）]$') AS contains_bracket
+                FROM cut WHERE len(pieces) <= {MAX_VALUES}
+            )
         )
-        SELECT *,
+        SELECT * EXCLUDE (contains_bracket),
             CASE WHEN ref OR trusted THEN NULL
                 WHEN answer IN ('date', 'number') AND NOT fixed THEN NULL
                 ELSE coalesce({fault_sql("o", rules().value_faults)}, {_type_fault()}) END AS fault
@@ -225,7 +234,7 @@ def rate_subjects(store: Store) -> None:
             GROUP BY oid)
         SELECT id, min(zh) AS zh, min(en) AS en,
             bool_or(zh_ambiguous) AS zh_ambiguous, bool_or(en_ambiguous) AS en_ambiguous,
-            min(split) AS split, min(source) AS source,
+            min(split) AS split, min(source) AS source, NOT bool_or(ids OR trusted) AS open,
             CASE WHEN bool_or(rated) THEN max(popularity)
                 ELSE (sum(degree) + coalesce(min(mentions.n), 0))::DOUBLE END AS popularity
         FROM subject LEFT JOIN mentions USING (id) WHERE fault IS NULL GROUP BY id

@@ -18,6 +18,7 @@ from kg_builder.cleaning import (
     rub_sql,
     rules,
     unasked,
+    vague_relations,
 )
 from kg_builder.relation import Catalogue, Relation, generic_relation
 from kg_builder.sources.rows import ALIAS, DESCRIPTION, LABEL, POPULARITY
@@ -27,6 +28,7 @@ Unknown = Literal["typed", "all", "none"]
 
 UNKNOWN = "relation: not in the catalogue"
 UNTYPED = "relation: its name does not say what is asked for"
+VAGUE = "relation: its name may mean several things"
 ALIASES = "used as another name of the subject"
 RESERVED = "(" + ", ".join(quoted(one) for one in (LABEL, ALIAS, DESCRIPTION, POPULARITY)) + ")"
 MAX_DESCRIPTION = {"zh": 16, "en": 48}  # characters; a longer one tells too much of the answer
@@ -43,6 +45,7 @@ RELATION_SCHEMA = pa.schema(
         ("one", pa.bool_()),  # has one value: several from several rows contradict each other
         ("named", pa.bool_()),  # values are names: lists may be cut at commas
         ("titled", pa.bool_()),
+        ("person", pa.bool_()),  # is about people
         ("zh_name", pa.string()),  # NULL where it has none in the language
         ("en_name", pa.string()),
         ("zh_questions", pa.list_(pa.string())),
@@ -88,6 +91,7 @@ def name_relations(store: Store, catalogue: Catalogue, policy: RelationPolicy) -
                 "named": relation.answer in ("person", "place", "organization", "language")
                 and not trusted,
                 "titled": relation.titled,
+                "person": relation.subject in ("person", "ruler"),
                 "zh_name": relation.zh if relation.has_name("zh") else None,
                 "en_name": relation.en if relation.has_name("en") else None,
                 "zh_questions": list(relation.zh_questions),
@@ -112,18 +116,22 @@ def judge(
 ) -> tuple[Relation, str, str | None]:
     """The relation of a property, its role (ask, alias, drop) and the reason for dropping it."""
     tail = p.rsplit("/", 1)[-1].rsplit("#", 1)[-1] if ":" in p else p
-    names = [name for name in (p, tail, zh, en, relation_name(p)) if name]
-    known = next((found for name in names if (found := catalogue.find(name))), None)
-    if known is not None:
-        if known.values == "changing" and not policy.include_changing:
-            return known, "drop", CHANGING
-        return known, "ask", None
+    called = [name for name in (p, tail, zh, en, relation_name(p)) if name]
+    known = next((found for name in called if (found := catalogue.find(name))), None)
     name = zh or relation_name(tail)
     generic = generic_relation(name or p, en)
     if trusted:
-        return generic, "ask", None
-    if name.casefold() in alias_relations():
+        role = "drop" if known and _left_out(known, policy) else "ask"
+        return known or generic, role, CHANGING if role == "drop" else None
+    # Names of open graphs are read as open graphs mean them; an id says exactly what is meant.
+    exact = any(one in known.wikidata or one == known.id for one in called) if known else False
+    if not exact and name.casefold() in alias_relations():
         return generic, "alias", ALIASES
+    if not exact and name in vague_relations():
+        return generic, "drop", VAGUE
+    if known is not None:
+        left_out = _left_out(known, policy)
+        return known, "drop" if left_out else "ask", CHANGING if left_out else None
     if policy.unknown == "none":
         return generic, "drop", UNKNOWN
     if reason := unasked(name):
@@ -131,6 +139,10 @@ def judge(
     if policy.unknown == "typed" and generic.answer == "term":
         return generic, "drop", UNTYPED
     return generic, "ask", None
+
+
+def _left_out(relation: Relation, policy: RelationPolicy) -> bool:
+    return relation.values == "changing" and not policy.include_changing
 
 
 def name_subjects(store: Store, shares: Shares, seed: int, strict_names: bool) -> None:
@@ -203,7 +215,7 @@ def name_subjects(store: Store, shares: Shares, seed: int, strict_names: bool) -
             e.name IS NOT NULL AND {_more("en")} IS NULL AS en_ambiguous,
             CASE WHEN trusted THEN NULL
                 WHEN ids AND coalesce(zh_bare, en_bare) IS NULL THEN NULL
-                WHEN zh_more IS NOT NULL
+                WHEN ids OR zh_more IS NOT NULL
                     THEN {fault_sql("coalesce(zh_bare, en_bare)", rules().subject_faults)}
                 ELSE {fault_sql("coalesce(zh_bare, en_bare)", faults)} END AS fault,
             CASE WHEN trusted OR rated THEN popularity END AS popularity,
