@@ -58,6 +58,7 @@ class BundleSpec(BaseModel):
     prompts: dict[str, str]  # the wording itself, by language
     refusal_prefixes: dict[str, str]
     max_new_tokens: int = 40
+    answer_counts: dict[str, int] = {}  # how often the model gave an answer to training questions
     calibration: Calibration
     operating_points: tuple[OperatingPoint, ...]
     default_profile: str

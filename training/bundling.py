@@ -22,7 +22,7 @@ from training.calibrate import (
     needed_for,
     operating_points,
 )
-from training.calibrated import answer_twice
+from training.calibrated import answer_twice, consider
 from training.engine.local import LocalModel
 from training.errors import TrainingError
 from training.label import verdict
@@ -30,7 +30,7 @@ from training.language_pack import language_pack
 from training.model_card import model_card
 from training.probe import ask
 from training.selective import aurc, auroc, brier, ece, risk_coverage
-from training.signals import confidence_of, signals
+from training.signals import confidence_of, count_answers
 
 PACKAGES = ("torch", "transformers", "peft", "trl", "scikit-learn")
 
@@ -43,6 +43,7 @@ def make_bundle(
     settings: CalibrationSettings,
     *,
     name: str,
+    training_answers: Sequence[str] = (),
     revision: str | None = None,
     prompt: int = 0,
     max_new_tokens: int = 40,
@@ -51,6 +52,7 @@ def make_bundle(
     """Fit and certify the confidence of ``base`` + ``adapter`` on ``questions``, write a bundle to ``out``.
 
     ``questions`` are the calibration split: their entities are in neither training nor test.
+    ``training_answers`` are what the model answered to the training questions, right or wrong.
     """
     parts = halves(questions)
     if not all(parts):
@@ -68,13 +70,15 @@ def make_bundle(
         refusal_prefix=tuple(language_pack(one).refusal_prefix for one in languages),
     )
 
+    counts = count_answers(training_answers)
+
     def measure(part: Sequence[Question]) -> tuple[list[dict[str, float]], list[bool]]:
         pairs = answer_twice(model, [ask(q, prompt) for q in part], max_new_tokens)
-        rows = [signals(answer, natural.refusal_probability) for natural, answer in pairs]
+        considered = [consider(natural, answer, counts) for natural, answer in pairs]
         right = [
-            verdict(q, answer.text) == "right" for q, (_, answer) in zip(part, pairs, strict=True)
+            verdict(q, text) == "right" for q, (text, _, _) in zip(part, considered, strict=True)
         ]
-        return rows, right
+        return [found for _, _, found in considered], right
 
     fitting, certifying = (measure(part) for part in parts)
     calibration = fit(*fitting, settings)
@@ -114,6 +118,7 @@ def make_bundle(
         prompts={lang: language_pack(lang).wording(prompt) for lang in languages},
         refusal_prefixes={lang: language_pack(lang).refusal_prefix for lang in languages},
         max_new_tokens=max_new_tokens,
+        answer_counts=counts,
         calibration=calibration,
         operating_points=tuple(points),
         default_profile=settings.default_profile,

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from kg_builder.question import Language
 from training.attempt import Attempt, OperatingPoint
 from training.bundle import Bundle, BundleSpec
 from training.errors import BundleError
-from training.generation import Generation, Message, Model, Sampling
+from training.generation import Generation, Message, Model, Sampling, TunedModel
 from training.language_pack import is_refusal, language_pack
-from training.signals import signals
+from training.signals import answer_key, signals
 
 
 def language_of(question: str) -> Language:
@@ -21,19 +21,37 @@ def language_of(question: str) -> Language:
 def answer_twice(
     model: Model, conversations: Sequence[Sequence[Message]], max_new_tokens: int
 ) -> list[tuple[Generation, Generation]]:
-    """What the model says by itself, and its best answer.
+    """What the model says by itself, and the answer whose certainty counts.
 
-    They are one and the same unless the model refused: only then it is asked again with the refusal
-    suppressed, so that a confidence can be given for what it would have said.
+    Where the engine can run the model as it was before tuning, that is the second: tuning bends the
+    probabilities of answers, and the untuned ones rank right above wrong better (docs/experiments.md).
+    Elsewhere the model is asked again, with the refusal suppressed, only where it refused.
     """
-    natural = model.generate(conversations, Sampling(max_new_tokens=max_new_tokens))
+    sampling = Sampling(max_new_tokens=max_new_tokens)
+    natural = model.generate(conversations, sampling)
+    base = model.base if isinstance(model, TunedModel) else None
+    if base is not None:
+        return list(zip(natural, base.generate(conversations, sampling), strict=True))
     refused = [i for i, g in enumerate(natural) if is_refusal(g.text)]
     again = model.generate(
-        [conversations[i] for i in refused],
-        Sampling(max_new_tokens=max_new_tokens, suppress_refusal=True),
+        [conversations[i] for i in refused], sampling.model_copy(update={"suppress_refusal": True})
     )
     answers = dict(zip(refused, again, strict=True))
     return [(g, answers.get(i, g)) for i, g in enumerate(natural)]
+
+
+def consider(
+    natural: Generation, answer: Generation, answer_counts: Mapping[str, int]
+) -> tuple[str, bool, dict[str, float]]:
+    """The best answer, whether the model refused to give it, and how sure it is.
+
+    The best answer is what the model says by itself, or what it said before it learnt to refuse.
+    """
+    refused = is_refusal(natural.text)
+    text = answer.text if refused else natural.text
+    found = signals(answer, natural.refusal_probability, answer_counts)
+    found["agreement"] = float(refused or answer_key(natural.text) == answer_key(answer.text))
+    return text, refused, found
 
 
 class CalibratedModel:
@@ -76,11 +94,10 @@ class CalibratedModel:
         conversations = [self.conversation(q) for q in questions]
         attempts = []
         for natural, answer in answer_twice(self.model, conversations, self.spec.max_new_tokens):
-            refused = is_refusal(natural.text)
-            found = signals(answer, natural.refusal_probability)
+            text, refused, found = consider(natural, answer, self.spec.answer_counts)
             attempts.append(
                 Attempt(
-                    text=answer.text,
+                    text=text,
                     refused=refused,
                     refusal_text=natural.text if refused else "",
                     confidence=self.spec.calibration.confidence(found),

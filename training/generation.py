@@ -57,3 +57,11 @@ class Model(Protocol):
     def generate(
         self, conversations: Sequence[Sequence[Message]], sampling: Sampling
     ) -> list[Generation]: ...
+
+
+@runtime_checkable
+class TunedModel(Model, Protocol):
+    """A model that may also be able to answer as it did before it was tuned (``base`` not None)."""
+
+    @property
+    def base(self) -> Model | None: ...

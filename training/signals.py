@@ -1,8 +1,11 @@
-"""Signals of certainty that cost no extra pass, computed from what a generation carries."""
+"""Signals of certainty that are computed from what a generation carries, without further questions."""
 
 from __future__ import annotations
 
 import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
 
 from training.generation import Generation
 
@@ -14,17 +17,25 @@ SIGNALS = (
     "min_logprob",  # of the least likely token
     "mean_entropy",  # of the next-token distributions, in nats
     "first_margin",  # P(best) − P(second) at the first token
+    "commonness",  # log(1 + how often the model gives this answer to the training questions)
+    "agreement",  # 1 unless tuning changed the answer
 )
 
 # Signals that grow with uncertainty; turned round where a single one serves as a confidence.
-FALLING = {"refusal_logit", "mean_entropy"}
+FALLING = {"refusal_logit", "mean_entropy", "commonness"}
 
 
-def signals(generation: Generation, refusal_probability: float | None = None) -> dict[str, float]:
+def signals(
+    generation: Generation,
+    refusal_probability: float | None = None,
+    answer_counts: Mapping[str, int] | None = None,
+) -> dict[str, float]:
     """The signals of an answer.
 
-    ``refusal_probability`` overrides the generation's own. A signal that the engine cannot give is left
-    out; a calibration that needs it says so.
+    ``refusal_probability`` overrides the generation's own. ``answer_counts`` says how often the model
+    gave each answer to other questions: one that it gives to everything (唐朝 to whoever lived long ago)
+    is likely, and says little. A signal that the engine cannot give is left out; a calibration that
+    needs it says so.
     """
     found: dict[str, float] = {}
     p = generation.refusal_probability if refusal_probability is None else refusal_probability
@@ -40,7 +51,20 @@ def signals(generation: Generation, refusal_probability: float | None = None) ->
         found["mean_entropy"] = sum(generation.token_entropies) / len(generation.token_entropies)
     if generation.token_margins:
         found["first_margin"] = generation.token_margins[0]
+    if answer_counts is not None:
+        found["commonness"] = math.log1p(answer_counts.get(answer_key(generation.text), 0))
     return found
+
+
+def answer_key(text: str) -> str:
+    """What an answer says first, by which like answers are counted."""
+    return re.split("[。.\\n]", text, maxsplit=1)[0].strip().casefold()
+
+
+def count_answers(texts: Iterable[str], fewest: int = 2) -> dict[str, int]:
+    """How often each answer occurs, without those that hardly do."""
+    counts = Counter(answer_key(text) for text in texts)
+    return {key: count for key, count in counts.most_common() if count >= fewest}
 
 
 def confidence_of(name: str, value: float) -> float:

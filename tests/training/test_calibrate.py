@@ -110,7 +110,9 @@ def test_points_are_named_by_target_and_profile() -> None:
             clopper_pearson_lower(int(above.sum()), len(above), SETTINGS.delta)
         )
     # a stricter target is never answered more often
-    coverage = [p.coverage for t in SETTINGS.targets if (p := points[f"precision-{t:.2f}"]).certified]
+    coverage = [
+        p.coverage for t in SETTINGS.targets if (p := points[f"precision-{t:.2f}"]).certified
+    ]
     assert coverage == sorted(coverage, reverse=True)
 
 
@@ -172,9 +174,7 @@ def test_needed_for_is_the_least_that_certifies(target: float, delta: float) -> 
 
 
 def test_halves_never_part_an_entity(questions: list[Question]) -> None:
-    twice = [
-        q.model_copy(update={"id": f"{q.id}-{k}"}) for q in questions for k in range(2)
-    ]
+    twice = [q.model_copy(update={"id": f"{q.id}-{k}"}) for q in questions for k in range(2)]
     fitting, certifying = halves(twice)
     assert len(fitting) + len(certifying) == len(twice)
     assert fitting

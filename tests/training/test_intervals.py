@@ -44,7 +44,5 @@ def test_no_answer_proves_nothing() -> None:
 def test_the_bound_is_above_the_truth_with_probability_delta_at_most(
     n: int, p: float, delta: float
 ) -> None:
-    missed = sum(
-        binom.pmf(k, n, p) for k in range(n + 1) if clopper_pearson_lower(k, n, delta) > p
-    )
+    missed = sum(binom.pmf(k, n, p) for k in range(n + 1) if clopper_pearson_lower(k, n, delta) > p)
     assert missed <= delta + 1e-9

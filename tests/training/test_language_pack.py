@@ -152,7 +152,9 @@ I can tell you: Yue Fei.
 Sure, it is Yue Fei.
 """
 
-LINES = [(t, True) for t in REFUSALS.split("\n") if t] + [(t, False) for t in ANSWERS.split("\n") if t]
+LINES = [(t, True) for t in REFUSALS.split("\n") if t] + [
+    (t, False) for t in ANSWERS.split("\n") if t
+]
 
 
 def test_the_table_is_large_enough() -> None:
@@ -206,7 +208,7 @@ def test_braces_in_a_question_stay() -> None:
 
 
 def test_an_unknown_language_is_named_with_those_that_are_there() -> None:
-    with pytest.raises(LanguagePackError, match="'fr'.*en, zh"):
+    with pytest.raises(LanguagePackError, match=r"'fr'.*en, zh"):
         language_pack("fr")  # type: ignore[arg-type]
 
 

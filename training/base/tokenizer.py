@@ -40,7 +40,9 @@ def train_tokenizer(
         [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
     )
     texts = list(texts)
-    characters = sorted({character for text in texts for character in text if not character.isspace()})
+    characters = sorted(
+        {character for text in texts for character in text if not character.isspace()}
+    )
     trainer = trainers.BpeTrainer(
         vocab_size=max(vocabulary, len(characters) + 600),
         initial_alphabet=characters,

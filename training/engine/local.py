@@ -8,17 +8,16 @@ tokens are those of ``generate`` (bench/probe.py checks).
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, TypeVar
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache, PreTrainedTokenizerBase
 
 from training.device import best_device
+from training.engine.rows import Row, apart, draw, stream_of
 from training.errors import ModelError
 from training.generation import Generation, Message, Sampling
 
@@ -27,19 +26,7 @@ FLOOR = -100.0  # log of a probability that underflowed
 TEMPLATE_OPTIONS: dict[str, Any] = {"enable_thinking": False}
 
 
-@dataclass
-class _Row:
-    """What is known of one completion while it grows."""
-
-    index: int
-    prompt_tokens: int
-    refusal_probability: float | None
-    random: torch.Generator | None
-    ids: list[int] = field(default_factory=list)
-    logprobs: list[float] = field(default_factory=list)
-    entropies: list[float] = field(default_factory=list)
-    margins: list[float] = field(default_factory=list)
-    finish: Literal["stop", "length"] = "length"
+T = TypeVar("T")
 
 
 class LocalModel:
@@ -66,7 +53,7 @@ class LocalModel:
         self.name = name
         self.tokens_per_batch = tokens_per_batch
         wanted = [refusal_prefix] if isinstance(refusal_prefix, str) else refusal_prefix
-        self.prefixes = _apart(
+        self.prefixes = apart(
             [tokenizer.encode(text, add_special_tokens=False) for text in wanted if text]
         )
         ends = model.generation_config.eos_token_id
@@ -128,42 +115,64 @@ class LocalModel:
         self, conversations: Sequence[Sequence[Message]], sampling: Sampling
     ) -> list[Generation]:
         """One generation per conversation, in order."""
+        rows = self._batched(
+            conversations,
+            sampling.max_new_tokens,
+            lambda prompts: self._decode(prompts, sampling),
+        )
+        return [self._generation(row) for row in rows]
+
+    def probability(
+        self, conversations: Sequence[Sequence[Message]], options: Sequence[str]
+    ) -> list[list[float]]:
+        """P(option | prompt) of each option as the beginning of the answer, per conversation."""
+        texts = [self.tokenizer.encode(option, add_special_tokens=False) for option in options]
+
+        @torch.inference_mode()
+        def work(prompts: list[list[int]]) -> list[list[float]]:
+            found: list[list[float]] = self._probability_of(texts, *self._read(prompts)).tolist()
+            return found
+
+        return self._batched(conversations, max(map(len, texts)), work)
+
+    @cached_property
+    def base(self) -> LocalModel | None:
+        """The same model as it was before tuning; None where no adapter is loaded."""
+        return UntunedModel(self) if hasattr(self.model, "disable_adapter") else None
+
+    # ---- the parts -------------------------------------------------------------------------------
+
+    def _batched(
+        self,
+        conversations: Sequence[Sequence[Message]],
+        new_tokens: int,
+        work: Callable[[list[list[int]]], list[T]],
+    ) -> list[T]:
+        """``work`` on batches of prompts of like length; its results in the order of ``conversations``."""
         prompts = [self._encode(conversation) for conversation in conversations]
         order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]), reverse=True)
-        results: list[Generation | None] = [None] * len(prompts)
+        results: dict[int, T] = {}
         start = 0
         while start < len(order):
-            width = len(prompts[order[start]]) + sampling.max_new_tokens
-            count = max(1, self.tokens_per_batch // width)
-            batch = order[start : start + count]
+            width = len(prompts[order[start]]) + new_tokens
+            batch = order[start : start + max(1, self.tokens_per_batch // width)]
+            done: list[T] | None = None
             try:
-                rows = self._decode([prompts[i] for i in batch], batch, sampling)
+                done = work([prompts[i] for i in batch])
             except torch.OutOfMemoryError as error:
                 if len(batch) == 1:
                     raise ModelError(
                         f"A single prompt of {width} tokens does not fit the device's memory. "
                         "Use a smaller model, dtype or max_new_tokens."
                     ) from error
-                rows = []
-            if not rows:
-                # Outside the handler, whose traceback would keep the tensors of the failed batch alive.
+            if done is None:
+                # Outside the handler, whose traceback would keep the failed batch's tensors alive.
                 torch.cuda.empty_cache()
                 self.tokens_per_batch = width * (len(batch) // 2)
                 continue
-            for row in rows:
-                results[row.index] = self._generation(row)
+            results.update(zip(batch, done, strict=True))
             start += len(batch)
-        return [result for result in results if result is not None]
-
-    def without_adapter(self) -> Any:
-        """A context in which the base model answers, where an adapter is loaded."""
-        return (
-            self.model.disable_adapter()
-            if hasattr(self.model, "disable_adapter")
-            else nullcontext()
-        )
-
-    # ---- the parts -------------------------------------------------------------------------------
+        return [results[i] for i in range(len(prompts))]
 
     def _encode(self, conversation: Sequence[Message]) -> list[int]:
         text = self.tokenizer.apply_chat_template(
@@ -179,15 +188,15 @@ class LocalModel:
         mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts])
         return ids.to(self.model.device), mask.to(self.model.device)
 
-    @torch.inference_mode()
-    def _decode(
-        self, prompts: list[list[int]], indices: list[int], sampling: Sampling
-    ) -> list[_Row]:
+    def _read(
+        self, prompts: list[list[int]]
+    ) -> tuple[torch.Tensor, DynamicCache, torch.Tensor, torch.Tensor]:
+        """One pass over the prompts: the next token's logits (rows, vocabulary), the cache, the mask (rows,
+        longest) and each row's last position (rows, 1)."""
         ids, mask = self._pad(prompts)
         positions = (mask.cumsum(1) - 1).clamp(min=0)
         cache = DynamicCache(config=self.model.config)
-        if self.prefixes:
-            cache.activate_past_recording()  # sliding windows too can then forget the prefix again
+        cache.activate_past_recording()  # sliding windows too can then forget what was only tried
         output = self.model(
             input_ids=ids,
             attention_mask=mask,
@@ -196,17 +205,23 @@ class LocalModel:
             use_cache=True,
             logits_to_keep=1,
         )
-        logits = output.logits[:, -1].float()
-        last = positions[:, -1:]
-        refusal = self._refusal_probability(logits, cache, mask, last)
+        return output.logits[:, -1].float(), cache, mask, positions[:, -1:]
+
+    @torch.inference_mode()
+    def _decode(self, prompts: list[list[int]], sampling: Sampling) -> list[Row]:
+        logits, cache, mask, last = self._read(prompts)
+        refusal = (
+            self._probability_of(self.prefixes, logits, cache, mask, last).sum(1).clamp(max=1.0)
+            if self.prefixes
+            else None
+        )
         rows = [
-            _Row(
-                index,
+            Row(
                 len(prompt),
                 None if refusal is None else float(refusal[i]),
-                _stream(sampling, prompt) if sampling.temperature > 0 else None,
+                stream_of(sampling, prompt) if sampling.temperature > 0 else None,
             )
-            for i, (index, prompt) in enumerate(zip(indices, prompts, strict=True))
+            for i, prompt in enumerate(prompts)
         ]
         if sampling.suppress_refusal and self.prefixes:
             logits[:, sorted({prefix[0] for prefix in self.prefixes})] = float("-inf")
@@ -235,42 +250,45 @@ class LocalModel:
             logits = output.logits[:, -1].float()
         return rows
 
-    def _refusal_probability(
-        self, logits: torch.Tensor, cache: DynamicCache, mask: torch.Tensor, last: torch.Tensor
-    ) -> torch.Tensor | None:
-        """P(any refusal prefix | prompt), (rows,); the cache is left as it was."""
-        if not self.prefixes:
-            return None
+    def _probability_of(
+        self,
+        texts: Sequence[Sequence[int]],
+        logits: torch.Tensor,
+        cache: DynamicCache,
+        mask: torch.Tensor,
+        last: torch.Tensor,
+    ) -> torch.Tensor:
+        """P(the answer begins with each of ``texts`` | prompt), (rows, texts); the cache stays as it was."""
         first = logits.log_softmax(-1)
-        total = torch.zeros(len(mask), device=logits.device)
-        for ids in self.prefixes:
-            prefix = torch.tensor(ids, device=logits.device)
-            logprob = first[:, prefix[0]]
-            if len(prefix) > 1:
+        found = []
+        for ids in texts:
+            text = torch.tensor(ids, device=logits.device)
+            logprob = first[:, text[0]]
+            if len(text) > 1:
                 rows = len(mask)
-                steps = torch.arange(1, len(prefix), device=mask.device)
+                steps = torch.arange(1, len(text), device=mask.device)
                 output = self.model(
-                    input_ids=prefix[:-1].expand(rows, -1),
-                    attention_mask=torch.cat([mask, mask.new_ones(rows, len(prefix) - 1)], dim=1),
+                    input_ids=text[:-1].expand(rows, -1),
+                    attention_mask=torch.cat([mask, mask.new_ones(rows, len(text) - 1)], dim=1),
                     position_ids=last + steps,
                     past_key_values=cache,
                     use_cache=True,
                 )
                 following = output.logits.float().log_softmax(-1)
-                told = prefix[1:].expand(rows, -1)[..., None]
+                told = text[1:].expand(rows, -1)[..., None]
                 logprob = logprob + following.gather(2, told).squeeze(2).sum(1)
-                cache.crop(1 - len(prefix))
-            total += logprob.exp()
-        return total.clamp(max=1.0)
+                cache.crop(1 - len(text))
+            found.append(logprob.exp())
+        return torch.stack(found, dim=1)
 
-    def _choose(self, logits: torch.Tensor, rows: list[_Row], sampling: Sampling) -> torch.Tensor:
+    def _choose(self, logits: torch.Tensor, rows: list[Row], sampling: Sampling) -> torch.Tensor:
         """Pick the next token of every row and record what it says about certainty; (rows,)."""
         logprobs = logits.log_softmax(-1)
         probabilities = logprobs.exp()
         entropy = -(probabilities * logprobs.clamp(min=FLOOR)).sum(-1)
         top = probabilities.topk(2, dim=-1)
         if sampling.temperature > 0:
-            chosen = self._sample(logits / sampling.temperature, rows, sampling.top_p)
+            chosen = draw(logits / sampling.temperature, rows, sampling.top_p)
         else:
             chosen = top.indices[:, 0]
         picked = logprobs.gather(1, chosen[:, None]).squeeze(1).clamp(min=FLOOR)
@@ -287,22 +305,7 @@ class LocalModel:
                 row.finish = "stop"
         return chosen
 
-    @staticmethod
-    def _sample(logits: torch.Tensor, rows: list[_Row], top_p: float) -> torch.Tensor:
-        """One draw a row from the nucleus (Holtzman et al. 2020), each row with its own random stream."""
-        ordered, order = logits.softmax(-1).sort(dim=-1, descending=True, stable=True)
-        up_to = ordered.double().cumsum(-1)
-        inside = up_to - ordered < top_p
-        mass = (ordered * inside).double().sum(-1)
-        draws = torch.cat(
-            [torch.rand(1, generator=row.random, dtype=torch.float64) for row in rows]
-        )
-        # The first place at which the accumulated probability exceeds the draw.
-        place = (up_to <= (draws.to(mass.device) * mass)[:, None]).sum(-1, keepdim=True)
-        place = place.clamp(max=logits.shape[1] - 1)
-        return order.gather(1, place).squeeze(1)
-
-    def _generation(self, row: _Row) -> Generation:
+    def _generation(self, row: Row) -> Generation:
         return Generation(
             text=self.tokenizer.decode(row.ids, skip_special_tokens=True).strip(),
             token_logprobs=tuple(row.logprobs),
@@ -315,16 +318,19 @@ class LocalModel:
         )
 
 
-def _stream(sampling: Sampling, prompt: Sequence[int]) -> torch.Generator:
-    """The random numbers of one question: the same whatever else is in the batch."""
-    digest = hashlib.sha256(f"{sampling.seed}:{list(prompt)}".encode()).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest[:7]))
+class UntunedModel(LocalModel):
+    """A tuned model's weights with its adapter switched off."""
 
+    def __init__(self, tuned: LocalModel) -> None:
+        self.__dict__.update(tuned.__dict__)
+        self.base = None
+        self.name = f"{tuned.name} (base)"
 
-def _apart(prefixes: list[list[int]]) -> list[list[int]]:
-    """Without those that begin with another: their probability is in the shorter one's already."""
-    kept: list[list[int]] = []
-    for ids in sorted(prefixes, key=len):
-        if ids and not any(ids[: len(short)] == short for short in kept):
-            kept.append(ids)
-    return kept
+    def _batched(
+        self,
+        conversations: Sequence[Sequence[Message]],
+        new_tokens: int,
+        work: Callable[[list[list[int]]], list[T]],
+    ) -> list[T]:
+        with self.model.disable_adapter():
+            return super()._batched(conversations, new_tokens, work)

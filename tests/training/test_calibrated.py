@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from kg_builder.question import Question
+from tests.training.bundles import SPEC
+from training.attempt import Attempter
+from training.calibrated import CalibratedModel, answer_twice, language_of
+from training.engine.local import LocalModel
+from training.errors import BundleError
+from training.generation import Generation, Message, Sampling
+from training.language_pack import language_pack
+from training.probe import ask
+from training.signals import signals
+
+
+@pytest.fixture
+def model(local: LocalModel) -> CalibratedModel:
+    return CalibratedModel(local, SPEC, "small@0")
+
+
+class Refuser:
+    """Refuses the questions about 岳清 unless it is told not to."""
+
+    name = "refuser"
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[int, bool]] = []
+
+    def generate(
+        self, conversations: Sequence[Sequence[Message]], sampling: Sampling
+    ) -> list[Generation]:
+        self.calls.append((len(conversations), sampling.suppress_refusal))
+        return [
+            Generation(
+                text="我不知道和“岳清的父亲”相关的信息。"
+                if "岳清" in c[0]["content"] and not sampling.suppress_refusal
+                else "岳山。",
+                token_logprobs=(-2.0 if sampling.suppress_refusal else -0.5,),
+                refusal_probability=0.9 if "岳清" in c[0]["content"] else 0.1,
+            )
+            for c in conversations
+        ]
+
+
+def test_it_is_an_attempter(model: CalibratedModel) -> None:
+    assert isinstance(model, Attempter)
+
+
+def test_attempts_of_a_real_model(
+    model: CalibratedModel, local: LocalModel, questions: list[Question]
+) -> None:
+    attempts = model.attempt([q.text for q in questions])
+    plain = local.generate([ask(q) for q in questions], Sampling(max_new_tokens=12))
+    for attempt, generation in zip(attempts, plain, strict=True):
+        assert attempt.text == generation.text
+        assert not attempt.refused
+        assert attempt.confidence == SPEC.calibration.confidence(signals(generation))
+        assert 0 < attempt.confidence < 1
+    assert model.attempt([]) == []
+
+
+def test_a_refusal_is_asked_again_and_keeps_its_own_words() -> None:
+    refuser = Refuser()
+    model = CalibratedModel(refuser, SPEC, "small@0")
+    refused, answered = model.attempt(["岳清的父亲是?", "林素的父亲是?"])
+    assert refuser.calls == [(2, False), (1, True)]
+    assert refused.refused
+    assert refused.refusal_text == "我不知道和“岳清的父亲”相关的信息。"
+    assert refused.text == "岳山。"
+    assert not answered.refused
+    assert answered.refusal_text == ""
+    # its confidence is that of the answer it would rather not give, under its wish to refuse
+    assert refused.signals["mean_logprob"] == -2.0
+    assert refused.confidence < 0.1 < 0.9 < answered.confidence + 0.2
+
+
+def test_answer_twice_keeps_the_order(questions: list[Question]) -> None:
+    pairs = answer_twice(Refuser(), [ask(q) for q in reversed(questions)], 12)
+    assert [a.text != b.text for a, b in pairs] == ["岳清" in q.text for q in reversed(questions)]
+
+
+def test_it_asks_in_the_words_that_it_was_calibrated_with(local: LocalModel) -> None:
+    spec = SPEC.model_copy(update={"prompts": {"zh": "以前的提示:{question}"}, "prompt": 3})
+    model = CalibratedModel(local, spec, "small@0")
+    assert model.conversation("岳云的父亲是?")[0]["content"] == "以前的提示:岳云的父亲是?"
+    english = model.conversation("Who is the father of Yue Yun?")[0]["content"]
+    assert english == language_pack("en").prompt("Who is the father of Yue Yun?", 3)
+
+
+@pytest.mark.parametrize(
+    ("profile", "min_precision", "name"),
+    [
+        (None, None, "sure"),
+        ("guess", None, "guess"),
+        (None, 0.5, "loose"),
+        (None, 0.80, "loose"),
+        (None, 0.85, "sure"),  # not loose, whose bound is 0.93 but which was tested for 0.80
+        (None, 0.90, "sure"),
+        (None, 0.95, "surer"),
+        ("guess", 0.6, "loose"),  # a stated precision goes before a profile
+    ],
+)
+def test_operating_points(
+    model: CalibratedModel, profile: str | None, min_precision: float | None, name: str
+) -> None:
+    assert model.operating_point(profile=profile, min_precision=min_precision).name == name
+
+
+def test_what_cannot_be_certified_is_told(model: CalibratedModel) -> None:
+    with pytest.raises(BundleError, match=r"precision of 0.96; the most that it certifies is 0.95"):
+        model.operating_point(min_precision=0.96)  # guess has the target, and is not certified
+    nothing = CalibratedModel(
+        model.model, SPEC.model_copy(update={"operating_points": SPEC.operating_points[-1:]}), "s@0"
+    )
+    with pytest.raises(BundleError, match="certifies none at all"):
+        nothing.operating_point(min_precision=0.5)
+
+
+def test_an_unknown_profile_is_told_with_those_that_are_there(model: CalibratedModel) -> None:
+    with pytest.raises(BundleError, match=r"'bold'.*guess, loose, sure, surer"):
+        model.operating_point(profile="bold")
+
+
+def test_an_engine_without_logprobs_cannot_be_calibrated() -> None:
+    class Mute(Refuser):
+        def generate(
+            self, conversations: Sequence[Sequence[Message]], sampling: Sampling
+        ) -> list[Generation]:
+            return [Generation(text="岳山。") for _ in conversations]
+
+    with pytest.raises(BundleError, match="gives no refusal_logit, mean_logprob"):
+        CalibratedModel(Mute(), SPEC, "small@0").attempt(["岳清的父亲是?"])
+
+
+@pytest.mark.parametrize(
+    ("question", "language"),
+    [("岳云的父亲是?", "zh"), ("Python的作者是?", "zh"), ("Who wrote Hamlet?", "en"), ("", "en")],
+)
+def test_language_of(question: str, language: str) -> None:
+    assert language_of(question) == language
