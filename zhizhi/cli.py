@@ -161,7 +161,9 @@ def kg_build(
 def kg_match(
     file: Annotated[Path, typer.Argument(help="JSON Lines with answers and right answers.")],
     answer: Annotated[str, typer.Option(help="Field that holds the answer.")] = "answer",
-    gold: Annotated[str, typer.Option(help="Field that holds the right answer or a list.")] = "gold",
+    gold: Annotated[
+        str, typer.Option(help="Field that holds the right answer or a list.")
+    ] = "gold",
     label: Annotated[
         str | None, typer.Option(help="Field with people's judgement, true or false.")
     ] = None,
@@ -235,7 +237,9 @@ def main() -> None:
         console.print(f"[bold red]Error:[/bold red] {error}", markup=True, soft_wrap=True)
         sys.exit(2)
     except KeyboardInterrupt:
-        console.print("\nInterrupted. What was finished is kept; the same command goes on from there.")
+        console.print(
+            "\nInterrupted. What was finished is kept; the same command goes on from there."
+        )
         sys.exit(128 + signal.SIGINT)
 
 

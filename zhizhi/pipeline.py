@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kg_builder.files import digest, read_jsonl, write_json, write_jsonl
+from kg_builder.files import digest, read_jsonl, read_manifest, write_json, write_jsonl
 from kg_builder.passage import Passage
 from kg_builder.question import Question
 from zhizhi.recipe import Recipe
 from zhizhi.stage import Stages, console
 
-STAGES = 9
+STAGES = 8
 
 
 @dataclass
@@ -39,27 +39,25 @@ class Run:
 
 def run(recipe: Recipe, out: Path, *, progress: bool = True) -> Run:
     """Run every stage of ``recipe`` under ``out``."""
-    stages = Stages(out, STAGES if recipe.evaluation.ablation else STAGES - 1)
+    stages = Stages(out, STAGES if recipe.ablation else STAGES - 1)
     settings = recipe.model_dump(mode="json")
 
     # 1. The graph becomes questions with checkable answers, split by entity, and passages.
     from kg_builder.build import build
 
-    graph, built = stages.run(
-        "graph",
-        "Questions and passages from the graph",
-        settings["build"],
-        lambda folder: {"counts": build(recipe.build, folder).counts},
-    )
-    questions = [Question.model_validate(r) for r in read_jsonl(graph / "questions.jsonl")]
+    console.print(stages.head("Questions and passages from the graph"))
+    graph = build(recipe.build, out / "graph").folder  # skips itself where the files are the same
+    built = read_manifest(graph) or {}
+    everything = [Question.model_validate(r) for r in read_jsonl(graph / "questions.jsonl")]
     split = {
-        name: [q for q in questions if q.split == name]
-        for name in ("train", "calibration", "test")
+        name: limited([q for q in everything if q.split == name], limit)
+        for name, limit in recipe.limits
     }
+    questions = [q for part in split.values() for q in part]
     console.print("    " + ", ".join(f"{len(qs)} {name}" for name, qs in split.items()))
 
     # 2. The model to be probed: embedded, from elsewhere, or trained here on this very graph.
-    base, base_identity = _base(recipe, questions, stages, progress)
+    base, base_identity = _base(recipe, everything, stages, progress)
 
     # 3. What does it answer? 4. What does it know, then?
     from training.engine.local import LocalModel
@@ -68,10 +66,14 @@ def run(recipe: Recipe, out: Path, *, progress: bool = True) -> Run:
     from training.probe import probe
 
     prefix = language_pack(recipe.languages[0]).refusal_prefix
-    known_by = digest([settings["build"], built["counts"], base_identity, settings["probe"]])
+    known_by = digest(
+        [built["key"], settings["limits"], base_identity, settings["probe"]]
+    )
 
     def probing(folder: Path) -> dict[str, Any]:
-        model = LocalModel.load(base, revision=recipe.revision, name=base_identity, refusal_prefix=prefix)
+        model = LocalModel.load(
+            base, revision=recipe.revision, name=base_identity, refusal_prefix=prefix
+        )
         found = probe(model, questions, folder / "probes.jsonl", recipe.probe, progress=progress)
         labels = [label(q, p, recipe.label) for q, p in zip(questions, found, strict=True)]
         write_jsonl(folder / "labels.jsonl", labels)
@@ -103,18 +105,25 @@ def run(recipe: Recipe, out: Path, *, progress: bool = True) -> Run:
 
         return work
 
-    tuned_by = digest([known_by, settings["label"], settings["mix"], settings["sft"], settings["evaluation"]])
-    tuned, _ = stages.run("sft", "Fine-tune: answer what you know, refuse the rest", tuned_by, tuning("own"))
+    tuned_by = digest(
+        [known_by, *(settings[k] for k in ("label", "mix", "sft", "article_per_class"))]
+    )
+    tuned, _ = stages.run(
+        "sft", "Fine-tune: answer what you know, refuse the rest", tuned_by, tuning("own")
+    )
     fixed = None
-    if recipe.evaluation.ablation:
+    if recipe.ablation:
         fixed, _ = stages.run(
-            "ablation", "Ablation: the same with answers in one fixed form", [tuned_by, "fixed"], tuning("fixed")
+            "ablation",
+            "Ablation: the same with answers in one fixed form",
+            [tuned_by, "fixed"],
+            tuning("fixed"),
         )
 
     # 7. How sure is it? A confidence that can be certified, and the bundle that holds it all.
     from training.bundling import make_bundle
 
-    def calibrating(folder: Path) -> dict[str, Any]:
+    def calibrating(_: Path) -> dict[str, Any]:
         bundle = make_bundle(
             str(base) if recipe.base_model == "train" else recipe.base_model,
             tuned / "adapter",
@@ -122,6 +131,7 @@ def run(recipe: Recipe, out: Path, *, progress: bool = True) -> Run:
             out / "bundle",
             recipe.calibration,
             name=recipe.name,
+            training_answers=[one.answer for one in training_labels],
             revision=recipe.revision,
             prompt=recipe.probe.prompt,
             max_new_tokens=recipe.probe.max_new_tokens,
@@ -144,19 +154,46 @@ def run(recipe: Recipe, out: Path, *, progress: bool = True) -> Run:
     stages.run(
         "retrieval",
         "Index the passages",
-        [settings["build"], built["counts"], settings["retrieval"]],
+        [built["key"], settings["retrieval"]],
         lambda _: make_index(recipe, passages, split["train"], out / "index"),
     )
 
     # 9. What did it buy? Every arm on the same held-out questions.
-    from zhizhi.evaluation import evaluate
-
     def evaluating(folder: Path) -> dict[str, Any]:
-        table = evaluate(recipe, out, base, split["test"], labels, tuned, fixed, progress=progress)
+        from eval.plot import draw_risk_coverage
+        from eval.run import evaluate
+        from zhizhi.serving import open_run
+
+        attempter, chain = open_run(out)
+        restated = None
+        if fixed is not None:
+            restated = LocalModel.load(
+                base, adapter=fixed / "adapter", revision=recipe.revision, name="fixed"
+            )
+        untuned = LocalModel.load(base, revision=recipe.revision, name=base_identity)
+        result = evaluate(
+            questions=split["test"],
+            base_model=untuned,
+            attempter=attempter,
+            chain=chain,
+            labels=labels,
+            settings=recipe.evaluation,
+            ablation_model=restated,
+            folder=folder,
+            progress=progress,
+        )
+        result.save(folder)
+        table = result.table()
         write_json(folder / "table.json", table)
+        draw_risk_coverage(result, folder / "risk_coverage.png", table)
         return {"table": table}
 
-    _, evaluated = stages.run("evaluation", "Evaluate: every arm on held-out entities", calibrated_by, evaluating)
+    _, evaluated = stages.run(
+        "evaluation",
+        "Evaluate: every arm on held-out entities",
+        [calibrated_by, settings["retrieval"], settings["evaluation"], recipe.ablation],
+        evaluating,
+    )
     return Run(out, recipe, evaluated["table"])
 
 
@@ -168,15 +205,16 @@ def _base(
 
     if recipe.base_model != "train":
         where = resolve_base(recipe.base_model)
-        stages.number += 1
-        console.print(f"[bold]\\[{stages.number}/{stages.total}] Base model: {recipe.base_model}[/bold]")
-        return where, fingerprint(where) if isinstance(where, Path) else f"{where}@{recipe.revision}"
+        console.print(stages.head(f"Base model: {recipe.base_model}"))
+        local = isinstance(where, Path)
+        return where, fingerprint(Path(where)) if local else f"{where}@{recipe.revision}"
 
     def training(folder: Path) -> dict[str, Any]:
-        from kg_builder.build import catalogue_of
+        from kg_builder.relation import Catalogue, builtin_paths
         from training.base.trainer import train_base
 
-        train_base(questions, catalogue_of(recipe.build), folder, recipe.base, progress=progress)
+        catalogue = Catalogue.load([*builtin_paths(), *recipe.build.catalogue])
+        train_base(questions, catalogue, folder, recipe.base, progress=progress)
         return {}
 
     folder, _ = stages.run(
@@ -196,7 +234,7 @@ def question_sets(
     from training.calibrate import halves
 
     known = {one.question_id: one.known for one in labels}
-    count = recipe.evaluation.article_per_class
+    count = recipe.article_per_class
     article = [
         *[q for q in split["test"] if known[q.id] is True][:count],
         *[q for q in split["test"] if known[q.id] is False][:count],
@@ -213,3 +251,10 @@ def draw(folder: Path, answers: str) -> None:
     shown = [row for row in rows if row.set in ("article", "test")]
     title = "own answers" if answers == "own" else "answers in a fixed form"
     draw_curves(shown, folder / "curves.png", title=title)
+
+
+def limited(questions: list[Question], limit: int | None) -> list[Question]:
+    """The first ``limit`` questions with their entities in hash order, so that none is torn apart."""
+    if limit is None or len(questions) <= limit:
+        return questions
+    return sorted(questions, key=lambda q: (digest(["limit", q.subject_id]), q.id))[:limit]

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from eval.settings import EvaluationSettings
 from kg_builder.build import BuildSettings
 from kg_builder.question import Language
 from training.base.settings import BaseSettings
@@ -35,15 +36,14 @@ class RetrievalSettings(BaseModel):
     results: int = Field(5, ge=1)  # passages that the reader is given
 
 
-class EvaluationSettings(BaseModel):
-    """What is measured at the end."""
+class Limits(BaseModel):
+    """How many questions of each split are used, whole entities in hash order; None: all."""
 
     model_config = ConfigDict(extra="forbid")
 
-    max_questions: int | None = Field(None, ge=1)  # of the test split; None: all
-    latency_questions: int = Field(60, ge=1)  # asked one by one, for p50 and p95
-    article_per_class: int = Field(22, ge=1)  # the experiment's 22 known + 22 unknown
-    ablation: bool = True  # tune once more with answers in the fixed form
+    train: int | None = Field(None, ge=1)
+    calibration: int | None = Field(None, ge=1)
+    test: int | None = Field(None, ge=1)
 
 
 class Recipe(BaseModel):
@@ -57,6 +57,7 @@ class Recipe(BaseModel):
     base_model: str = EMBEDDED
     revision: str | None = None
     build: BuildSettings = BuildSettings()
+    limits: Limits = Limits()
     base: BaseSettings = BaseSettings()
     probe: ProbeSettings = ProbeSettings()
     label: LabelSettings = LabelSettings()
@@ -65,6 +66,10 @@ class Recipe(BaseModel):
     calibration: CalibrationSettings = CalibrationSettings()
     retrieval: RetrievalSettings = RetrievalSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
+    article_per_class: int = Field(
+        22, ge=1
+    )  # the experiment's 22 known + 22 unknown, for the curves
+    ablation: bool = True  # tune once more with answers in the fixed form
 
     @property
     def languages(self) -> tuple[Language, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,8 +12,8 @@ from rich.console import Console
 
 from kg_builder.files import digest, read_manifest, write_manifest
 
-# Words go to stderr: stdout is for results.
-console = Console(stderr=True, highlight=False)
+# Words go to stderr: stdout is for results. Written to a file, tables are not squeezed into 80 columns.
+console = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else 132)
 
 
 class Stages:
@@ -26,16 +27,19 @@ class Stages:
         self.out = out
         self.total = total
         self.number = 0
-        self.seconds: dict[str, float] = {}
+
+    def head(self, title: str) -> str:
+        """The next stage's headline."""
+        self.number += 1
+        return f"[bold]\\[{self.number}/{self.total}] {title}[/bold]"
 
     def run(
         self, name: str, title: str, inputs: Any, work: Callable[[Path], dict[str, Any] | None]
     ) -> tuple[Path, dict[str, Any]]:
         """Run ``work(folder)`` unless the folder's manifest matches; return folder and manifest."""
-        self.number += 1
+        head = self.head(title)
         folder = self.out / name
         wanted = digest(inputs)
-        head = f"[bold]\\[{self.number}/{self.total}] {title}[/bold]"
         found = read_manifest(folder)
         if found is not None and found.get("stage_inputs") == wanted:
             console.print(f"{head} [dim]already done[/dim]")
