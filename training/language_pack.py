@@ -29,6 +29,12 @@ class LanguagePack(BaseModel):
     refusals: tuple[str, ...] = Field(min_length=1)
     refusal_prefix: str
     fixed_form: str
+    p_true: str
+    p_true_with_ideas: str
+    p_true_options: tuple[str, str]  # yes, no
+    judge: str
+    judge_yes: tuple[str, ...]
+    judge_no: tuple[str, ...]
     refusal_openers: tuple[str, ...] = ()
     refusal_patterns: tuple[str, ...] = Field(min_length=1)
 

@@ -79,7 +79,7 @@ def mix(
     examples = [
         example
         for one in picked
-        for example in _examples(by_id[one.question_id], one, settings, rng)
+        for example in write_examples(by_id[one.question_id], one, settings, rng)
     ]
     rng.shuffle(examples)
     return examples
@@ -150,9 +150,10 @@ def _pick(
     return chosen
 
 
-def _examples(
+def write_examples(
     question: Question, found: Label, settings: MixSettings, rng: random.Random
 ) -> list[TuningExample]:
+    """The examples of one labelled question: ``wordings`` of them."""
     pack = language_pack(question.language)
     texts = [question.text, *question.paraphrases]
     refusals = min(settings.refusals, len(pack.refusals))

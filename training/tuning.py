@@ -21,7 +21,7 @@ from training.probe import ask
 
 CURVES = "curves.jsonl"
 # What a Trainer's checkpoint holds besides the weights and the tokenizer.
-LEFT_OUT = ("optimizer*", "scheduler*", "rng*", "trainer*", "training*", "README.md")
+LEFT_OUT = ("optimizer*", "scheduler*", "rng*", "trainer*", "training*", "README.md", "ref")
 NEW_TOKENS = 40
 
 
