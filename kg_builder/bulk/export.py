@@ -26,6 +26,13 @@ from kg_builder.splits import LEAK, held_out_relations
 
 # phrasing.words for DuckDB.
 _NOT_A_WORD = r"'[^0-9a-z\x{00c0}-\x{024f}\x{0370}-\x{03ff}\x{0400}-\x{04ff}]+'"
+# Every name that only one entity bears, and that entity.
+ENTITY_NAMES = """
+    SELECT name, min(id) FROM (
+        SELECT DISTINCT id, unnest([zh, en]) AS name FROM rating
+        UNION SELECT id, unnest(coalesce(zh_names, []) || coalesce(en_names, [])) FROM alias
+    ) WHERE length(name) >= 2 GROUP BY name HAVING count(DISTINCT id) = 1
+"""
 OVER_LIMIT = "more questions than were asked for"
 
 

@@ -21,10 +21,9 @@ from kg_builder.cleaning import (
     vague_relations,
 )
 from kg_builder.relation import Catalogue, Relation, generic_relation
+from kg_builder.settings import Unknown
 from kg_builder.sources.rows import ALIAS, DESCRIPTION, LABEL, POPULARITY
 from kg_builder.splits import Shares, split_salt
-
-Unknown = Literal["typed", "all", "none"]
 
 UNKNOWN = "relation: not in the catalogue"
 UNTYPED = "relation: its name does not say what is asked for"

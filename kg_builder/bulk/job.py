@@ -1,0 +1,145 @@
+"""One build job: the steps from the sources to the files, each done once however often it is begun."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from kg_builder.bulk import export, facts, names
+from kg_builder.bulk.export import Wording
+from kg_builder.bulk.names import RelationPolicy
+from kg_builder.bulk.report import make_report
+from kg_builder.bulk.rows import ingest
+from kg_builder.bulk.store import Store
+from kg_builder.documents import linked_passages
+from kg_builder.files import atomic_write, write_jsonl
+from kg_builder.question import Language
+from kg_builder.relation import Catalogue
+from kg_builder.settings import BuildSettings
+from kg_builder.sources.detect import open_source
+
+QUESTIONS, PASSAGES, WORK = "questions.jsonl", "passages.jsonl", ".work"
+# Values of one part: what is grouped at once, in memory.
+PART_VALUES = 1_000_000
+
+Progress = Callable[[str, int, int | None], None]
+
+
+def run_job(
+    settings: BuildSettings, catalogue: Catalogue, key: str, out: Path, tell: Progress
+) -> dict[str, Any]:
+    """Write the questions and passages under ``out``; returns the report."""
+    sources = [open_source(spec, catalogue) for spec in settings.sources]
+    work = out / WORK
+    with Store(work / "kg.duckdb", key, settings.memory, settings.threads) as store:
+        ingest(store, sources, [spec.max_bad_share for spec in settings.sources], tell)
+        parts = _prepare(store, settings, catalogue, tell)
+        _export(store, settings, work, parts, ids=any(one.ids for one in sources), tell=tell)
+        limits = {
+            wording.language: export.limit_questions(store, wording)
+            for wording in _wordings(settings)
+        }
+        tell("write", 0, None)
+        _assemble(out / QUESTIONS, _part_paths(work, "questions", settings, parts), limits)
+        if settings.passages or settings.documents:
+            written = _part_paths(work, "passages", settings, parts) if settings.passages else []
+            _assemble(out / PASSAGES, [*written, *_documents(store, settings, work)], {})
+        counts = make_report(store, settings.languages)
+    shutil.rmtree(work, ignore_errors=True)
+    return counts
+
+
+def _documents(store: Store, settings: BuildSettings, work: Path) -> list[tuple[Language, Path]]:
+    """Passages of the user's own texts, linked to the entities that they name."""
+    if not settings.documents:
+        return []
+    path, language = work / "documents.jsonl", settings.languages[0]
+    known = dict(store.rows(export.ENTITY_NAMES))
+    write_jsonl(path, linked_passages(settings.documents, known, language))
+    return [(language, path)]
+
+
+def _prepare(store: Store, settings: BuildSettings, catalogue: Catalogue, tell: Progress) -> int:
+    """Everything up to the objects with their names; returns the number of parts."""
+    policy = RelationPolicy(settings.unknown_relations, settings.questions.include_changing)
+    shares, seed = settings.questions.shares, settings.seed
+
+    def parts() -> int:
+        return 1 + store.count("value") // PART_VALUES
+
+    steps: list[tuple[str, Callable[[], object]]] = [
+        ("relations", lambda: names.name_relations(store, catalogue, policy)),
+        ("subjects", lambda: names.name_subjects(store, shares, seed, settings.strict_names)),
+        ("aliases", lambda: names.name_aliases(store)),
+        ("rows accounted for", lambda: facts.account_rows(store)),
+        ("values", lambda: facts.take_values(store)),
+        ("literals", lambda: facts.read_literals(store)),
+        ("objects", lambda: facts.name_objects(store, parts())),
+        ("values accounted for", lambda: facts.account_values(store)),
+        ("leaks", lambda: facts.find_leaks(store)),
+        ("popularity", lambda: facts.rate_subjects(store)),
+        ("wordings", lambda: export.prepare_relations(store, settings.questions.held_out_share,
+                                                      seed)),
+    ]  # fmt: skip
+    for done, (step, work) in enumerate(steps):
+        tell(step, done, len(steps))
+        store.once(step, lambda work=work: work() and None)
+    return parts()
+
+
+def _export(
+    store: Store, settings: BuildSettings, work: Path, parts: int, *, ids: bool, tell: Progress
+) -> None:
+    for part in range(parts):
+        tell("write parts", part, parts)
+
+        def one_part(part: int = part) -> None:
+            export.group_part(store, part)
+            for wording in _wordings(settings):
+                lang = wording.language
+                export.write_questions(store, _part(work, "questions", lang, part), wording, ids)
+                if settings.passages:
+                    export.write_passages(store, _part(work, "passages", lang, part), wording)
+
+        store.once(f"part {part}", one_part)
+
+
+def _wordings(settings: BuildSettings) -> list[Wording]:
+    return [
+        Wording(language, settings.seed, settings.max_questions, settings.strict_names)
+        for language in settings.languages
+    ]
+
+
+def _part(work: Path, what: str, language: Language, part: int) -> Path:
+    return work / f"{what}-{language}-{part:05}.jsonl"
+
+
+def _part_paths(
+    work: Path, what: str, settings: BuildSettings, parts: int
+) -> list[tuple[Language, Path]]:
+    return [
+        (language, _part(work, what, language, part))
+        for language in settings.languages
+        for part in range(parts)
+    ]
+
+
+def _assemble(
+    path: Path, parts: Sequence[tuple[Language, Path]], limits: dict[Language, str | None]
+) -> None:
+    """One file of all parts. ``limits``: the greatest hash of a question id to keep."""
+    with atomic_write(path) as stream:
+        stream.flush()
+        for language, part in parts:
+            limit = limits.get(language)
+            with part.open("rb") as source:
+                if limit is None:
+                    shutil.copyfileobj(source, stream.buffer, 8 << 20)  # type: ignore[attr-defined]
+                    continue
+                for line in source:
+                    if json.loads(line)["id"].partition("-")[2] <= limit:
+                        stream.buffer.write(line)  # type: ignore[attr-defined]
