@@ -322,7 +322,7 @@ def train_base(
     finished = with_spare_layers(model.float().cpu(), settings.spare_layers, settings.seed)
     finished.save_pretrained(out)
     tokenizer.save_pretrained(out)
-    write_json(out / "exposure.json", record)
+    write_json(out / "exposure.json", {fact: times for fact, times in record.items() if times})
     write_json(out / "training_log.json", trainer.state.log_history)
     write_manifest(
         out,
