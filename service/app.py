@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+import signal
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
 
 from anyio.to_thread import run_sync
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
@@ -17,17 +20,29 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from service.backend import Backend
-from service.desk import Desk
+from service.batch import batch_routes
+from service.cache import AnswerCache, MemoryCache, RedisCache
+from service.compatible import compatible_routes, error_response, is_compatible
+from service.desk import Desk, Observer
+from service.drift import DriftAlarm
+from service.feedback import feedback_routes
+from service.guard import Guard
 from service.health import health_routes
+from service.metrics import Metrics
 from service.middleware import BodyLimits, RequestIds
 from service.native import native_routes
 from service.openapi import openapi_document
+from service.operations import operations_routes
 from service.page import add_page
+from service.prior import Prior
 from service.problems import Fault, Problem, body_too_large
 from service.requests import Example
 from service.seams import Chain
 from service.settings import Settings
 from training.attempt import Attempter
+
+if TYPE_CHECKING:
+    from service.question_log import QuestionLog
 
 logger = logging.getLogger(__name__)
 
@@ -45,16 +60,46 @@ def create_app(
     chain: Chain | None = None,
     *,
     examples: Sequence[Example] = (),
+    load: Callable[[], tuple[Attempter, Chain | None]] | None = None,
 ) -> FastAPI:
     """The application. ``attempter`` answers directly, ``chain`` (None: no retrieval) looks things
-    up; ``examples`` are offered on the page."""
-    desk = Desk(settings, Backend(attempter, chain, settings), examples=examples)
+    up; ``examples`` are offered on the page; ``load`` makes both anew for a reload."""
+    metrics, prior, alarm, guard = Metrics(), Prior(), DriftAlarm(), Guard(settings)
+    log = _question_log(settings)
+    speculate = {"off": None, "unknown": prior.looks_unknown, "always": lambda _: True}
+
+    def backend(attempter: Attempter, chain: Chain | None) -> Backend:
+        chosen = speculate[settings.speculate]
+        return Backend(attempter, chain, settings, on_batch=metrics.batch, speculate=chosen)
+
+    observers: list[Observer] = [metrics, prior, alarm]
+    if log is not None:
+        observers.append(log)
+        metrics.gauge("zhizhi_log_waiting", "Records that wait for the log.", lambda: log.waiting)
+        metrics.gauge("zhizhi_log_dropped", "Records lost to the log.", lambda: log.dropped)
+    metrics.gauge("zhizhi_drifted", "Questions differ from the calibration.",
+                  lambda: float(alarm.state is not None and alarm.state.drifted))  # fmt: skip
+    desk = Desk(
+        settings,
+        backend(attempter, chain),
+        examples=examples,
+        cache=_cache(settings),
+        observers=observers,
+        load=None if load is None else lambda: backend(*load()),
+    )
+    metrics.watch(desk)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        if load is not None:
+            _reload_on_hangup(desk)
         yield
         # Requests in flight are done by now, or were given up: the threads need not be waited for.
         await run_sync(partial(desk.backend.close, timeout=5.0), abandon_on_cancel=True)
+        if desk.cache is not None:
+            await desk.cache.close()
+        if log is not None:
+            await run_sync(log.close, abandon_on_cancel=True)
 
     app = FastAPI(
         title="Zhizhi 知之",
@@ -65,10 +110,16 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
+        telemetry={"auto_configure": settings.tracing},
     )
     app.state.desk = desk
-    app.include_router(native_routes(desk))
-    app.include_router(health_routes(desk))
+    asking = [Depends(guard.needs("ask"))]
+    app.include_router(native_routes(desk, asking))
+    app.include_router(batch_routes(desk, asking))
+    app.include_router(compatible_routes(desk, asking))
+    app.include_router(feedback_routes(log, guard))
+    app.include_router(health_routes(desk, log))
+    app.include_router(operations_routes(desk, settings, guard, metrics, alarm))
     add_page(app)
     app.openapi = partial(openapi_document, app)  # type: ignore[method-assign]
     _add_exception_handlers(app, settings)
@@ -81,8 +132,49 @@ def create_app(
             allow_headers=["Authorization", "Content-Type", "X-Request-ID"],
             expose_headers=["X-Request-ID", "Retry-After"],
         )
-    app.add_middleware(RequestIds)
+    app.add_middleware(RequestIds, on_request=metrics.request)
     return app
+
+
+def _reload_on_hangup(desk: Desk) -> None:
+    """SIGHUP loads bundle and index anew, as daemons do."""
+    loop = asyncio.get_running_loop()
+    running: set[asyncio.Task[None]] = set()
+
+    async def reload() -> None:
+        try:
+            await desk.reload()
+        except Exception:  # the old ones go on
+            logger.exception("the bundle could not be reloaded")
+
+    def start() -> None:
+        task = loop.create_task(reload())
+        running.add(task)
+        task.add_done_callback(running.discard)
+
+    # Only a main thread may; elsewhere (tests, embedding) there is the admin route.
+    with suppress(NotImplementedError, RuntimeError, ValueError, AttributeError):
+        loop.add_signal_handler(signal.SIGHUP, start)
+
+
+def _cache(settings: Settings) -> AnswerCache | None:
+    if settings.cache_size == 0:
+        return None
+    if settings.redis_url is not None:
+        url = settings.redis_url.get_secret_value()
+        return RedisCache.connect(url, settings.cache_seconds)
+    return MemoryCache(settings.cache_size, settings.cache_seconds)
+
+
+def _question_log(settings: Settings) -> QuestionLog | None:
+    if settings.log_url is None:
+        return None
+    # SQLAlchemy is imported only where there is a log to keep.
+    from service.question_log import QuestionLog, open_engine, upgrade
+
+    engine = open_engine(settings.log_url.get_secret_value())
+    upgrade(engine)
+    return QuestionLog(engine, days=settings.log_days, margin=settings.log_margin)
 
 
 def _version() -> str:
@@ -96,6 +188,8 @@ def _add_exception_handlers(app: FastAPI, settings: Settings) -> None:
     def render(request: Request, problem: Problem) -> Response:
         # A failure is answered outside of the middleware that would add the id.
         problem.headers["X-Request-ID"] = request.state.request_id
+        if is_compatible(request.url.path):
+            return error_response(problem)
         return problem.response(f"urn:zhizhi:request:{request.state.request_id}")
 
     @app.exception_handler(Problem)

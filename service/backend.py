@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cached_property
 
 from pydantic import BaseModel
@@ -12,9 +14,10 @@ from pydantic import BaseModel
 from kg_builder.errors import UserError
 from retrieval.evidence import Reading
 from service.batcher import Batcher
+from service.loop_thread import LoopThread
 from service.problems import Problem
 from service.router import Router
-from service.seams import PROFILES, Chain, Sources
+from service.seams import PROFILES, AsyncChain, Chain, Sources
 from service.settings import Settings
 from training.attempt import Attempter, OperatingPoint
 
@@ -48,6 +51,7 @@ class Backend:
         settings: Settings,
         *,
         on_batch: Callable[[int, float], None] | None = None,
+        speculate: Callable[[str], bool] | None = None,
     ) -> None:
         self.attempter = attempter
         self.chain = chain
@@ -58,6 +62,8 @@ class Backend:
             on_batch=on_batch,
         )
         self._threads = ThreadPoolExecutor(settings.retrieval_threads, "retrieval")
+        self._retrieval: LoopThread | None = None  # made when a chain wants one
+        self._retrieval_places = settings.retrieval_threads
         self._default_profile = settings.profile
         self._points: dict[tuple[str | None, float | None], OperatingPoint | None] = {}
         self.router = Router(
@@ -65,7 +71,11 @@ class Backend:
             self._read if chain is not None else None,
             model=self.model,
             index=self.index,
+            speculate=speculate,
         )
+        self.retired = False
+        self._leases = 0
+        self._idle = threading.Condition()
 
     @property
     def model(self) -> str:
@@ -76,8 +86,13 @@ class Backend:
         return None if self.chain is None else self.chain.name
 
     async def _read(self, question: str, sources: Sources, deadline: float) -> Reading:
-        assert self.chain is not None
         chain = self.chain
+        assert chain is not None
+        if isinstance(chain, AsyncChain):
+            if self._retrieval is None:
+                self._retrieval = LoopThread("retrieval", self._retrieval_places)
+            reading = chain.aanswer(question, sources=sources, deadline=deadline)
+            return await self._retrieval.run(reading)
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(
             self._threads, lambda: chain.answer(question, sources=sources, deadline=deadline)
@@ -139,8 +154,28 @@ class Backend:
             self._points[key] = point
         return self._points[key]
 
+    @contextmanager
+    def lease(self) -> Iterator[None]:
+        """Keeps the backend from being retired while a request uses it."""
+        with self._idle:
+            self._leases += 1
+        try:
+            yield
+        finally:
+            with self._idle:
+                self._leases -= 1
+                self._idle.notify_all()
+
+    def retire(self, timeout: float = 600.0) -> bool:
+        """Wait until nobody holds a lease, then close."""
+        with self._idle:
+            self._idle.wait_for(lambda: self._leases == 0, timeout)
+        return self.close(timeout)
+
     def close(self, timeout: float | None = None) -> bool:
         """Finish what waits; False where a thread is still at work after ``timeout`` seconds."""
         done = self.batcher.close(timeout)
         self._threads.shutdown(wait=False, cancel_futures=True)
+        if self._retrieval is not None:
+            done = self._retrieval.close(timeout) and done
         return done

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
 from service.desk import Desk
+
+if TYPE_CHECKING:
+    from service.question_log import QuestionLog
 
 # A model that has been busy with one batch for longer than this is taken for hung.
 HUNG_SECONDS = 60.0
@@ -31,7 +34,7 @@ class Readiness(BaseModel):
     checks: list[Check]
 
 
-def readiness(desk: Desk) -> Readiness:
+def readiness(desk: Desk, log: QuestionLog | None = None) -> Readiness:
     backend = desk.backend
     batcher = backend.batcher
     hung = batcher.busy_seconds > HUNG_SECONDS
@@ -46,10 +49,13 @@ def readiness(desk: Desk) -> Readiness:
             detail=backend.index or "not configured",
         ),
     ]
+    if log is not None:
+        detail = log.failing or f"{log.waiting} waiting"
+        checks.append(Check(name="log", ok=log.failing is None, required=False, detail=detail))
     return Readiness(ready=all(c.ok for c in checks if c.required), checks=checks)
 
 
-def health_routes(desk: Desk) -> APIRouter:
+def health_routes(desk: Desk, log: QuestionLog | None = None) -> APIRouter:
     api = APIRouter(tags=["operations"])
 
     @api.get("/healthz", summary="Is the process up?")
@@ -62,7 +68,7 @@ def health_routes(desk: Desk) -> APIRouter:
         responses={503: {"model": Readiness, "description": "A required dependency is down"}},
     )
     async def readyz(response: Response) -> Readiness:
-        result = readiness(desk)
+        result = readiness(desk, log)
         response.status_code = 200 if result.ready else 503
         return result
 

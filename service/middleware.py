@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
+import time
 import uuid
+from collections.abc import Callable
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.logs import request_id as current_request_id
 from service.problems import body_too_large
+
+logger = logging.getLogger("zhizhi.access")
 
 # A client may name its request; anything odd is replaced, since it goes into logs and headers.
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -29,11 +35,19 @@ SECURITY_HEADERS = {
 DEFAULT_POLICY = "default-src 'none'; frame-ancestors 'none'"
 
 
-class RequestIds:
-    """Gives every request an id, in ``scope["state"]["request_id"]`` and in the response."""
+# Told of every request: its method, its route, the status and the seconds that it took.
+OnRequest = Callable[[str, str, int, float], None]
+# Polled all the time, and worth no line each.
+QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
 
-    def __init__(self, app: ASGIApp) -> None:
+
+class RequestIds:
+    """Gives every request an id, in ``scope["state"]["request_id"]`` and in the response; when it is
+    done writes a line on it and tells ``on_request``."""
+
+    def __init__(self, app: ASGIApp, on_request: OnRequest | None = None) -> None:
         self.app = app
+        self.on_request = on_request
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -42,8 +56,13 @@ class RequestIds:
         request_id = given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
         scope.setdefault("state", {})["request_id"] = request_id
 
+        current_request_id.set(request_id)
+        started, status = time.perf_counter(), 500
+
         async def sending(message: Message) -> None:
+            nonlocal status
             if message["type"] == "http.response.start":
+                status = message["status"]
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-ID"] = request_id
                 for name, value in SECURITY_HEADERS.items():
@@ -51,7 +70,20 @@ class RequestIds:
                 headers.setdefault("Content-Security-Policy", DEFAULT_POLICY)
             await send(message)
 
-        return await self.app(scope, receive, sending)
+        try:
+            await self.app(scope, receive, sending)
+        finally:
+            self._done(scope, status, time.perf_counter() - started)
+
+    def _done(self, scope: Scope, status: int, seconds: float) -> None:
+        # Routes are few, paths are as many as clients like: neither metrics nor logs take paths.
+        route = getattr(scope.get("route"), "path", None) or "other"
+        method = scope["method"] if scope["method"] in ("GET", "POST", "HEAD") else "other"
+        if self.on_request is not None:
+            self.on_request(method, route, status, seconds)
+        if route not in QUIET:
+            extra = {"status": status, "ms": round(1000 * seconds, 1)}
+            logger.info("%s %s", method, route, extra=extra)
 
 
 class BodyLimits:

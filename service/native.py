@@ -10,11 +10,10 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from kg_builder.question import Language
-from service import router as routing
 from service.answer import Answer
 from service.backend import OperatingPoints
 from service.connection import while_connected
-from service.desk import Desk
+from service.desk import Desk, Ticket
 from service.openapi import ANSWER_EXAMPLES, STREAM_EXAMPLE, problems
 from service.problems import Problem
 from service.requests import Example, QaRequest
@@ -30,28 +29,29 @@ def pieces(text: str) -> list[str]:
     return PIECE.findall(text)
 
 
-def native_routes(desk: Desk) -> APIRouter:
-    api = APIRouter(prefix="/v1", tags=["questions"])
+def native_routes(desk: Desk, dependencies: list[Any] | None = None) -> APIRouter:
+    api = APIRouter(tags=["questions"])
+    asking = APIRouter(prefix="/v1", dependencies=dependencies)
 
-    def prepare(asked: QaRequest) -> routing.Request:
+    def prepare(asked: QaRequest) -> Ticket:
         return desk.prepare(asked)
 
-    @api.post(
+    @asking.post(
         "/qa",
         summary="Ask a question",
         responses={
             200: {"content": {"application/json": {"examples": ANSWER_EXAMPLES}}},
-            **problems(400, 413, 422, 503),
+            **problems(400, 401, 403, 413, 422, 429, 503),
         },
     )
-    async def ask(request: Request, prepared: routing.Request = Depends(prepare)) -> Answer:
+    async def ask(request: Request, ticket: Ticket = Depends(prepare)) -> Answer:
         """Answer directly, or from retrieved evidence with citations, or refuse with the reason.
 
         A refusal is an answer: its status is 200, its `route` is `refused`.
         """
-        return (await while_connected(request, desk.answer(prepared))).answer
+        return (await while_connected(request, desk.answer(ticket))).answer
 
-    @api.post(
+    @asking.post(
         "/qa/stream",
         summary="Ask a question and watch the answer come",
         response_class=EventSourceResponse,
@@ -61,16 +61,16 @@ def native_routes(desk: Desk) -> APIRouter:
                 "the answer), `citation`, then `final` (the whole answer) or `error` (a problem).",
                 "content": {"text/event-stream": {"example": STREAM_EXAMPLE}},
             },
-            **problems(400, 413, 422, 503),
+            **problems(400, 401, 403, 413, 422, 429, 503),
         },
     )
     async def stream(
-        prepared: routing.Request = Depends(prepare),
+        ticket: Ticket = Depends(prepare),
     ) -> AsyncIterator[ServerSentEvent]:
         """Server-sent events. Pieces of an answer are sent only when it stands: a confidence that
         is judged on the whole answer cannot vouch for half of it."""
         try:
-            async for event in desk.run(prepared):
+            async for event in desk.run(ticket):
                 if isinstance(event, Outcome):
                     for item in events(event.answer):
                         yield item
@@ -83,13 +83,15 @@ def native_routes(desk: Desk) -> APIRouter:
             yield error_event(Problem(500, "internal", "The server failed; its log says why."))
             raise
 
-    @api.get("/examples", summary="Questions to try", responses=problems(422))
+    api.include_router(asking)
+
+    @api.get("/v1/examples", summary="Questions to try", responses=problems(422))
     async def examples(
         language: Annotated[Language | None, Query(description="Only of this language.")] = None,
     ) -> list[Example]:
         return [e for e in desk.examples if language is None or e.language == language]
 
-    @api.get("/operating-points", summary="What can be chosen between precision and coverage")
+    @api.get("/v1/operating-points", summary="What can be chosen between precision and coverage")
     async def operating_points() -> OperatingPoints:
         """The profiles, and every precision that the bundle can certify, with its threshold,
         bound, n and coverage."""

@@ -65,6 +65,10 @@ class QaOptions(BaseModel):
         le=600_000,
         description="After so many milliseconds the answer is a refusal.",
     )
+    store: bool | None = Field(
+        default=None,
+        description="`false`: the question is not kept in the question log.",
+    )
 
 
 class QaRequest(QaOptions):

@@ -121,6 +121,7 @@ class _Run:
     attempt: Attempt | None = None
     reading: Reading | None = None
     timings: dict[str, float] = field(default_factory=dict)
+    early: asyncio.Task[Reading] | None = None  # retrieval that began before it was needed
 
     def move(self, move: Move) -> Step:
         self.state = TRANSITIONS[self.state, move]
@@ -132,7 +133,8 @@ class Router:
     """Decides the way of each question.
 
     ``ask`` puts a question to the model, ``read`` (None without retrieval) to the retrieval chain;
-    ``model`` and ``index`` are the names that every answer carries.
+    ``model`` and ``index`` are the names that every answer carries. Where ``speculate`` says so of a
+    question, retrieval starts beside the generation and is given up when the model knows.
     """
 
     def __init__(
@@ -142,12 +144,14 @@ class Router:
         *,
         model: str,
         index: str | None = None,
+        speculate: Callable[[str], bool] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._ask = ask
         self._read = read
         self._model = model
         self._index = index
+        self._speculate = speculate
         self._clock = clock
 
     async def answer(self, request: Request) -> Outcome:
@@ -165,11 +169,29 @@ class Router:
             run.abstention = "fallback_always"
             yield run.move(Move.SEARCH)
         else:
-            yield run.move(Move.ASK)
-            yield run.move(await self._attempt(run))
-        if run.state is State.SEARCHING:
-            yield run.move(await self._retrieve(run))
+            self._start_early(run)
+            try:
+                yield run.move(Move.ASK)
+                yield run.move(await self._attempt(run))
+                if run.state is State.SEARCHING:
+                    yield run.move(await self._retrieve(run))
+            finally:
+                if run.early is not None:
+                    run.early.cancel()
+            yield self._outcome(run)
+            return
+        yield run.move(await self._retrieve(run))
         yield self._outcome(run)
+
+    def _start_early(self, run: _Run) -> None:
+        request = run.request
+        if self._read is None or self._speculate is None or request.fallback != "auto":
+            return
+        if self._speculate(request.question):
+            reading = self._read(request.question, request.sources, request.deadline)
+            run.early = asyncio.ensure_future(reading)
+            # A failure that nobody came to need is nobody's business.
+            run.early.add_done_callback(lambda task: task.cancelled() or task.exception())
 
     def _remaining(self, run: _Run) -> float:
         return max(0.0, run.request.deadline - self._clock())
@@ -208,7 +230,12 @@ class Router:
         limit = asyncio.timeout(self._remaining(run))
         try:
             async with limit:
-                run.reading = await self._read(request.question, request.sources, request.deadline)
+                if run.early is not None:
+                    run.reading = await run.early
+                else:
+                    run.reading = await self._read(
+                        request.question, request.sources, request.deadline
+                    )
         except Exception as error:
             # A provider's own time-out is not the request's deadline.
             late = isinstance(error, TimeoutError) and limit.expired()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from retrieval.evidence import Reading
 from training.attempt import Attempt
@@ -16,12 +16,25 @@ PROFILES: tuple[Profile, ...] = ("webqa", "chat", "strict")
 
 
 class Chain(Protocol):
-    """Retrieval and reading as one call, in a thread of its own. ``deadline`` is an instant of
+    """Retrieval and reading as one call, made in a thread of its own. ``deadline`` is an instant of
     ``time.monotonic()``, or None."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def answer(self, question: str, *, sources: Sources, deadline: float | None) -> Reading: ...
+
+
+@runtime_checkable
+class AsyncChain(Protocol):
+    """The same as a coroutine, which can be cancelled; preferred where a chain has it."""
+
+    @property
+    def name(self) -> str: ...
+
+    async def aanswer(
+        self, question: str, *, sources: Sources, deadline: float | None
+    ) -> Reading: ...
 
 
 Ask = Callable[[str], Awaitable[Attempt]]

@@ -14,6 +14,8 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from kg_builder.errors import UserError
+from service.guard import check_exposure
+from service.logs import configure_logging
 from service.settings import PREFIX, Settings
 
 BACKLOG = 2048
@@ -95,9 +97,13 @@ def serve(
 ) -> int:
     """Serve until SIGINT or SIGTERM, let requests in flight finish, and return the exit status.
 
+    Raises ExposureError where other machines could ask without a key.
+
     ``listener`` is a socket of ``bind()``, taken beforehand so that a port in use is known before
     a model is loaded. ``on_started`` is told the URL once the service answers.
     """
+    check_exposure(settings)
+    configure_logging(settings)
     listener = listener or bind(settings.host, settings.port)
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host

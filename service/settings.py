@@ -27,13 +27,26 @@ class SettingsError(UserError):
 class Settings(BaseSettings):
     """How the service runs. Defaults are for one machine and its own user."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
+    # An empty variable is one that compose.yaml passes on without a value: as good as absent.
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True
+    )
 
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(
         default=8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one."
     )
     root_path: str = Field(default="", description="Path under which a reverse proxy serves this.")
+
+    model_url: str = Field(
+        default="",
+        description="OpenAI-compatible server (vLLM, …) that runs the bundle's model, such as "
+        "http://vllm:8000/v1; empty: the model runs in this process.",
+    )
+    model_name: str = Field(default="", description="The model's name at ZHIZHI_MODEL_URL.")
+    searxng_url: str = Field(
+        default="", description="SearXNG to search the web with, such as http://searxng:8080."
+    )
 
     profile: Profile = Field(
         default="webqa", description="Operating point where a request names none."
@@ -87,6 +100,54 @@ class Settings(BaseSettings):
         default=30, ge=0, description="On SIGTERM, how long requests in flight may take to finish."
     )
 
+    keys_file: Path | None = Field(
+        default=None, description="File of API keys (zhizhi keys add); without it nobody is asked."
+    )
+    allow_anonymous: bool = Field(
+        default=False, description="Serve other machines although there are no API keys."
+    )
+    rate: str = Field(
+        default="",
+        description='Limit for callers whose key names none, such as "60/minute"; empty: none.',
+    )
+    redis_url: SecretStr | None = Field(
+        default=None,
+        description="Redis that replicas share for rate limits and cached answers: redis://…",
+    )
+
+    cache_size: int = Field(
+        default=10_000, ge=0, description="Answers kept in memory; 0 keeps none, nor in Redis."
+    )
+    cache_seconds: float = Field(
+        default=3600, gt=0, description="How long an answer may be given again."
+    )
+    speculate: Literal["off", "unknown", "always"] = Field(
+        default="off",
+        description="Retrieve beside the generation: never, when the question looks unknown, always.",
+    )
+
+    log_url: SecretStr | None = Field(
+        default=None,
+        description="Question log for the next round of training: sqlite:///FILE or "
+        "postgresql+psycopg://…; without it nothing is kept.",
+    )
+    log_days: int = Field(
+        default=180, ge=1, description="Questions in the question log are deleted after so long."
+    )
+    log_margin: float = Field(
+        default=0.1,
+        ge=0,
+        le=1,
+        description="Direct answers are kept too when their confidence is this near the threshold.",
+    )
+    metrics_open: bool = Field(
+        default=False, description="Show /metrics without a key although keys are asked for."
+    )
+    tracing: bool = Field(
+        default=False,
+        description="Send OpenTelemetry traces as the OTEL_… variables say (needs the SDK).",
+    )
+
     cors_origins: tuple[str, ...] = Field(
         default=(),
         description='Origins of web pages that may call the API, as JSON: ["https://a.example"].',
@@ -137,4 +198,16 @@ def _fault(fault: dict[str, object]) -> str:
     return f"{PREFIX}{name.upper()}={value}: {fault['msg']}.{purpose}"
 
 
-__all__ = ["PREFIX", "SecretStr", "Settings", "SettingsError", "load_settings"]
+def settings_table() -> str:
+    """Every setting as a Markdown table: what docs/service.md shows."""
+    rows = ["| variable | default | meaning |", "|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        default = field.default
+        shown = str(default).lower() if isinstance(default, bool) else str(default)
+        value = "" if default in (None, "", ()) else f"`{shown}`"
+        rows.append(f"| `{PREFIX}{name.upper()}` | {value} | {field.description} |")
+    return "\n".join(rows)
+
+
+if __name__ == "__main__":
+    print(settings_table())

@@ -1,6 +1,6 @@
 // The page: settings, examples, the composer and the log of exchanges.
 
-import { ask, get, ServiceProblem } from "./stream.js";
+import { ask, get, rate, ServiceProblem } from "./stream.js";
 import { el, Exchange } from "./view.js";
 import { words } from "./words.js";
 
@@ -44,7 +44,7 @@ function speak() {
   showExamples();
   for (const exchange of exchanges) {
     exchange.label(say());
-    if (exchange.answer) exchange.finish(exchange.answer, say());
+    if (exchange.answer) exchange.finish(exchange.answer, say(), onRate);
   }
 }
 
@@ -150,22 +150,52 @@ async function submit(question) {
   current = new AbortController();
   busy(true);
   try {
-    for await (const { event, data } of ask(request(question), current.signal)) {
+    for await (const { event, data } of ask(request(question), store.get("key", null), current.signal)) {
       if (event === "step" && data.state === "asking") exchange.waiting(say().step_asking);
       else if (event === "step" && data.state === "searching")
         exchange.waiting(say().step_searching[data.abstention] ?? say().step_searching.fallback_always);
       else if (event === "route") exchange.route(data, say());
       else if (event === "token") exchange.token(data.text);
-      else if (event === "final") exchange.finish(data, say());
+      else if (event === "final") exchange.finish(data, say(), onRate);
     }
     remember();
   } catch (error) {
     if (error.name === "AbortError") exchange.failed(say().stopped);
-    else exchange.failed(error instanceof ServiceProblem ? error.message : say().offline);
+    else if (error.status === 401) {
+      exchange.failed(say().key_wanted);
+      wantKey(question);
+    } else exchange.failed(error instanceof ServiceProblem ? error.message : say().offline);
   } finally {
     current = null;
     busy(false);
     exchange.element.scrollIntoView({ block: "nearest", behavior: "smooth" });
+  }
+}
+
+/** Ask for the API key of a service that wants one, then ask the question again. */
+function wantKey(question) {
+  const dialog = $("keys");
+  $("key").value = "";
+  dialog.returnValue = "";
+  dialog.onclose = () => {
+    const key = $("key").value.trim();
+    if (dialog.returnValue !== "use" || !key) return;
+    store.set("key", key);
+    submit(question);
+  };
+  dialog.showModal();
+}
+
+async function onRate(exchange, rating, button) {
+  const { id, question } = exchange.answer;
+  try {
+    await rate({ answer_id: id, rating, question }, store.get("key", null));
+    for (const other of button.parentElement.children) other.setAttribute("aria-pressed", String(other === button));
+    $("spoken").textContent = say().rated;
+  } catch (error) {
+    $("spoken").textContent = error instanceof ServiceProblem ? error.message : say().offline;
+    button.title = $("spoken").textContent;
+    button.disabled = true;
   }
 }
 
@@ -219,7 +249,7 @@ $("forget").addEventListener("click", () => {
 for (const answer of store.get("history", [])) {
   try {
     const exchange = new Exchange(answer.question);
-    exchange.finish(answer, say());
+    exchange.finish(answer, say(), onRate);
     add(exchange);
   } catch { /* kept by an older version of the page */ }
 }

@@ -32,18 +32,33 @@ export class ServiceProblem extends Error {
   }
 }
 
-/** Yields the events of one question. Throws ServiceProblem, or what fetch throws. */
-export async function* ask(request, signal) {
-  const response = await fetch("v1/qa/stream", {
-    method: "POST",
-    headers: { "Content-Type": "application/json", Accept: "text/event-stream" },
-    body: JSON.stringify(request),
-    signal,
+/** Headers of a request, with the key that this browser keeps for a service that wants one. */
+function headers(accept, key) {
+  const all = { "Content-Type": "application/json", Accept: accept };
+  if (key) all.Authorization = `Bearer ${key}`;
+  return all;
+}
+
+/** Sends JSON and gives back the response; throws ServiceProblem where it is no success. */
+async function post(path, body, key, accept, signal) {
+  const response = await fetch(path, {
+    method: "POST", headers: headers(accept, key), body: JSON.stringify(body), signal,
   });
   if (!response.ok) {
     const problem = await response.json().catch(() => ({}));
     throw new ServiceProblem(problem, response.status);
   }
+  return response;
+}
+
+/** Says whether an answer was right. */
+export async function rate(said, key) {
+  await post("v1/feedback", said, key, "application/json");
+}
+
+/** Yields the events of one question. Throws ServiceProblem, or what fetch throws. */
+export async function* ask(request, key, signal) {
+  const response = await post("v1/qa/stream", request, key, "text/event-stream", signal);
   for await (const item of events(response.body)) {
     if (item.event === "error") throw new ServiceProblem(item.data, item.data.status);
     yield item;

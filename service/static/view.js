@@ -134,6 +134,22 @@ function facts(answer, say) {
     el("dl", {}, ...rows.flatMap(([name, value]) => [el("dt", {}, say[name]), el("dd", {}, String(value))])));
 }
 
+const THUMB = "M7 20V10l4.500-7c1.800.200 2.500 1.500 2.200 3L13 9.500h5.500c1.200 0 2 1 1.700 2.200l-1.600 6.600c-.300 1-1.100 1.700-2.100 1.700ZM7 10H3.500v10H7";
+const SVG = "http://www.w3.org/2000/svg";
+
+function thumb(rating, say, onRate) {
+  const icon = document.createElementNS(SVG, "svg");
+  icon.setAttribute("viewBox", "0 0 24 24");
+  icon.setAttribute("aria-hidden", "true");
+  const path = document.createElementNS(SVG, "path");
+  path.setAttribute("d", THUMB);
+  icon.append(path);
+  const button = el("button", { type: "button", className: `rate ${rating}`, title: say[`rate_${rating}`],
+    "aria-label": say[`rate_${rating}`], "aria-pressed": "false" }, icon);
+  button.addEventListener("click", () => onRate(rating, button));
+  return button;
+}
+
 let count = 0;
 
 /** One question and what becomes of it. */
@@ -175,8 +191,9 @@ export class Exchange {
     this.reply.replaceChildren(el("p", { className: "answer" }, words));
   }
 
-  /** The whole answer; also what draws it anew in the other language. */
-  finish(answer, say) {
+  /** The whole answer; also what draws it anew in the other language. `onRate` is called with this
+   * exchange, "up" or "down", and the button. */
+  finish(answer, say, onRate) {
     this.answer = answer;
     this.reply.dataset.route = answer.route;
     this.reply.replaceChildren(...[
@@ -184,7 +201,9 @@ export class Exchange {
       el("p", { className: "answer", lang: answer.language }, ...cited(answer, this.id)),
       answer.explanation && el("p", { className: "explanation", lang: answer.language }, answer.explanation),
       evidence(answer, say, this.id),
-      facts(answer, say),
+      el("div", { className: "foot" }, facts(answer, say),
+        onRate && el("span", { className: "rates" }, ...["up", "down"].map((rating) =>
+          thumb(rating, say, (chosen, button) => onRate(this, chosen, button))))),
     ].filter(Boolean));
   }
 

@@ -39,8 +39,12 @@ def main() -> int:
     try:
         settings = load_settings()
         listener = bind(settings.host, settings.port)
-        model = SmallModel(seconds=float(sys.argv[1]) if len(sys.argv) > 1 else 0.0)
-        app = create_app(settings, model, SmallLibrary(seconds=0.05), examples=EXAMPLES)
+        seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 0.0
+
+        def load() -> tuple[SmallModel, SmallLibrary]:
+            return SmallModel(seconds), SmallLibrary(0.05)
+
+        app = create_app(settings, *load(), examples=EXAMPLES, load=load)
         return serve(
             app, settings, listener=listener, on_started=lambda url: print(url, flush=True)
         )

@@ -302,7 +302,7 @@ async def test_a_failure_of_the_server_tells_nothing_but_its_id() -> None:
 async def test_the_openapi_document_has_problems_and_examples(client: httpx.AsyncClient) -> None:
     document = (await client.get("/openapi.json")).json()
     responses = document["paths"]["/v1/qa"]["post"]["responses"]
-    assert set(responses) == {"200", "400", "413", "422", "503"}
+    assert set(responses) == {"200", "400", "401", "403", "413", "422", "429", "503"}
     assert list(responses["422"]["content"]) == ["application/problem+json"]
     examples = responses["200"]["content"]["application/json"]["examples"]
     from service.answer import Answer

@@ -1,0 +1,63 @@
+"""Logs: one line an event on stderr, as text for people or JSON for machines, with the request's id."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from contextvars import ContextVar
+from typing import Any
+
+from service.settings import Settings
+
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+
+# What every LogRecord has; the rest was given as ``extra``.
+STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message"}
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        entry: dict[str, Any] = {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+            + f".{int(record.msecs):03d}Z",
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if identity := request_id.get():
+            entry["request_id"] = identity
+        entry.update({k: v for k, v in vars(record).items() if k not in STANDARD})
+        if record.exc_info:
+            entry["exception"] = self.formatException(record.exc_info)
+        # ASCII, so that a lone surrogate in a client's header cannot break the stream.
+        return json.dumps(entry, default=str)
+
+
+class TextFormatter(logging.Formatter):
+    """The same for people."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S")
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = super().format(record)
+        extra = {k: v for k, v in vars(record).items() if k not in STANDARD}
+        if identity := request_id.get():
+            extra["request_id"] = identity
+        return line + "".join(f" {k}={v}" for k, v in extra.items())
+
+
+def configure_logging(settings: Settings) -> None:
+    """Send everything to stderr in the chosen format; called once, by the server."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter() if settings.log_format == "json" else TextFormatter())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(settings.log_level.upper())
+    # Libraries that log every call of theirs.
+    for name in ("httpx", "httpcore", "alembic", "watchfiles"):
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
