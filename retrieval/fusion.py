@@ -8,9 +8,14 @@ from typing import TypeVar
 T = TypeVar("T", bound=Hashable)
 
 # Cormack, Clarke and Büttcher (2009) use k = 60 for systems of equal standing. Where one ranking is
-# much better than the other, a small k and a smaller weight keep its first place. On CMRC 2018,
-# lexical recall@1 .969 and the embedded embedder .927: k = 60 with equal weights falls to .949, k =
-# 10 with weight 0.2 reaches the better of the two or more at every cut.
+# much better than another, a small k and a smaller weight keep its first place. On CMRC 2018 (recall@1,
+# MRR; BM25 .9694 .9814, embedded embedder .9256 .9477, titles named by the question .6716 .6718):
+#
+#     k    weights BM25 : vectors : titles
+#     60   1 : 1 : 0                          .9491  .9666
+#     60   1 : .2 : 1                         .9803  .9874
+#     10   1 : .2 : 0                         .9737  .9841
+#     10   1 : .2 : 1                         .9851  .9903
 RRF_K = 10.0
 
 

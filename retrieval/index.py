@@ -6,6 +6,7 @@
                   /lexical/        bm25s, memory-mapped
                   /dense/          vectors, and cells above dense.EXACT_LIMIT
                   /embedder/       the embedded embedder; of any other only its name is kept
+                  /reader.json     what the extractive reader learnt from the passages
 
 A version never changes. Building writes a new one aside and then renames ``current``: a build that
 is killed leaves the old version in service, and a running service takes the new one with its next
@@ -23,7 +24,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from kg_builder.files import MANIFEST, sha256_file, write_manifest, write_text
 from kg_builder.passage import Passage
@@ -36,13 +37,15 @@ from retrieval.index_version import (
     EMBEDDER,
     FORMAT,
     FORMAT_VERSION,
+    READER,
     STORE,
     IndexVersion,
     default_dense_weight,
     embedder_record,
 )
-from retrieval.lexical import LexicalIndex
+from retrieval.lexical import Hits, LexicalIndex
 from retrieval.passage_text import passage_text
+from retrieval.reader_model import ReaderModel
 from retrieval.store import content_digest, document_of, write_store
 
 logger = logging.getLogger(__name__)
@@ -55,7 +58,16 @@ Progress = Callable[[str, int, int], None]  # stage, done, total
 CURRENT, LOCK, ASIDE = "current", ".lock", ".building"
 KEPT_VERSIONS = 2  # the one in service, and the one that a running search may still read
 ENCODE_BLOCK = 512
+TITLE_WEIGHT = 1.0  # of the passages whose title the question names, beside BM25's 1
 DEPTH = 50  # candidates that each ranking brings to the fusion, at least
+
+
+class _Parts(NamedTuple):
+    """What goes into a version beside its passages."""
+
+    embedder: Embedder | None
+    reader: ReaderModel | None
+    dense_weight: float | None  # None: by the kind of embedder
 
 
 class Index:
@@ -77,18 +89,21 @@ class Index:
         folder: Path,
         embedder: Embedder | None = None,
         *,
+        reader: ReaderModel | None = None,
         progress: Progress | None = None,
         dense_weight: float | None = None,
     ) -> Index:
         """Index ``passages`` alone, whatever the folder held before; lexically where no embedder
         is.
 
+        ``reader`` is what the extractive reader learnt from these passages; it travels with them.
         Vectors of unchanged passages are taken from the old version where its embedder is the same.
         """
         folder.mkdir(parents=True, exist_ok=True)
         with _exclusive(folder):
             old = _open_current(folder, None, tolerate=True)
-            return cls._write(list(passages), folder, embedder, old, progress, dense_weight)
+            parts = _Parts(embedder, reader, dense_weight)
+            return cls._write(list(passages), folder, parts, old, progress)
 
     def add(self, passages: Iterable[Passage], *, progress: Progress | None = None) -> Index:
         """Add passages; one with an id (or of a document) that is there replaces what is there."""
@@ -110,8 +125,8 @@ class Index:
             old = _open_current(self.folder, self._embedder)
             assert old is not None  # _open_current raises where nothing can be opened
             passages = [p for p in old.store.all() if keep(p)] + new
-            weight = old.manifest["dense_weight"]
-            fresh = self._write(passages, self.folder, old.embedder, old, progress, weight)
+            parts = _Parts(old.embedder, old.reader_model(), old.manifest["dense_weight"])
+            fresh = self._write(passages, self.folder, parts, old, progress)
         with self._lock:
             self._version = fresh._version
         return self
@@ -121,11 +136,11 @@ class Index:
         cls,
         passages: list[Passage],
         folder: Path,
-        embedder: Embedder | None,
+        parts: _Parts,
         old: IndexVersion | None,
         progress: Progress | None,
-        dense_weight: float | None,
     ) -> Index:
+        embedder = parts.embedder
         name = _next_name(folder)
         aside = folder / f"{ASIDE}-{name}"
         for left in folder.glob(f"{ASIDE}-*"):  # of a build that was killed; we hold the lock
@@ -145,8 +160,11 @@ class Index:
                     aside / "dense",
                 )
             record = None if embedder is None else embedder_record(embedder, aside / EMBEDDER)
-            if dense_weight is None:
-                dense_weight = default_dense_weight(embedder)
+            if parts.reader is not None:
+                parts.reader.save(aside / READER)
+            weight = parts.dense_weight
+            if weight is None:
+                weight = default_dense_weight(embedder)
             report("checksums", 0, 1)
             manifest = {
                 "format": FORMAT,
@@ -156,7 +174,7 @@ class Index:
                 "passages": len(passages),
                 "embedder": record,
                 "dense": dense,
-                "dense_weight": dense_weight,
+                "dense_weight": weight,
                 "files": _checksums(aside),
             }
             write_manifest(aside, manifest)
@@ -215,6 +233,10 @@ class Index:
     def embedder(self) -> Embedder | None:
         return self.version.embedder
 
+    def reader_model(self) -> ReaderModel | None:
+        """What the extractive reader learnt with this version, if anything was given."""
+        return self.version.reader_model()
+
     def info(self) -> dict[str, Any]:
         """What ``zhizhi index info`` prints."""
         version = self.version
@@ -241,8 +263,9 @@ class Index:
     def search(self, query: str, k: int = 10, mode: Mode = "hybrid") -> list[Evidence]:
         """The ``k`` passages that fit best, best first.
 
-        Scores are BM25 (lexical), cosine (dense) or fused reciprocal ranks (hybrid). Without
-        vectors hybrid is lexical; dense raises IndexRefusedError.
+        Hybrid fuses BM25, vectors and the titles that the question names. Scores are BM25 (lexical),
+        cosine (dense) or fused reciprocal ranks (hybrid). Without vectors hybrid does with the rest;
+        dense raises IndexRefusedError.
         """
         version = self.version
         pairs = rank(version, query, k, mode)
@@ -257,29 +280,43 @@ def rank(version: IndexVersion, query: str, k: int, mode: Mode) -> list[tuple[in
     """Positions with scores, best first."""
     if k < 1 or not query.strip() or not version.store.size:
         return []
-    if mode != "lexical" and version.dense is None:
-        if mode == "dense":
-            raise IndexRefusedError(
-                f"{version.folder} holds no vectors. Build it with an embedder, or use lexical."
-            )
-        mode = "lexical"
+    if mode == "dense" and version.dense is None:
+        raise IndexRefusedError(
+            f"{version.folder} holds no vectors. Build it with an embedder, or use lexical."
+        )
     depth = k if mode != "hybrid" else max(DEPTH, 2 * k)
-    rankings: dict[str, tuple[Sequence[int], Sequence[float]]] = {}
+    rankings: dict[str, list[int]] = {}
+    scored: list[tuple[int, float]] = []
     if mode != "dense":
-        positions, scores = version.lexical.search(query, depth)
-        rankings["lexical"] = (positions.tolist(), scores.tolist())
-    if mode != "lexical":
-        assert version.dense is not None
+        scored = _pairs(version.lexical.search(query, depth))
+        rankings["lexical"] = [position for position, _ in scored]
+    if mode != "lexical" and version.dense is not None:
         assert version.embedder is not None
         vector = version.embedder.encode_queries([query])[0]
-        positions, scores = version.dense.search(vector, depth)
-        rankings["dense"] = (positions.tolist(), scores.tolist())
+        scored = _pairs(version.dense.search(vector, depth))
+        rankings["dense"] = [position for position, _ in scored]
     if mode != "hybrid":
-        positions_, scores_ = rankings[mode]
-        return list(zip(positions_, scores_, strict=True))[:k]
-    weights = {"lexical": 1.0, "dense": float(version.manifest["dense_weight"])}
-    fused = reciprocal_rank_fusion({n: r[0] for n, r in rankings.items()}, weights)
-    return fused[:k]
+        return scored[:k]
+    rankings["title"] = _titled(version.store.named_in(query), rankings["lexical"])
+    weights = {
+        "lexical": 1.0,
+        "dense": float(version.manifest["dense_weight"]),
+        "title": TITLE_WEIGHT,
+    }
+    return reciprocal_rank_fusion(rankings, weights)[:k]
+
+
+def _titled(named: list[tuple[int, int]], lexical: list[int]) -> list[int]:
+    """Longer titles first; among the passages of one title, what BM25 prefers."""
+    ranks = {position: rank for rank, position in enumerate(lexical)}
+    last = len(lexical)
+    named = sorted(named, key=lambda row: (-row[1], ranks.get(row[0], last), row[0]))
+    return [position for position, _ in named]
+
+
+def _pairs(hits: Hits) -> list[tuple[int, float]]:
+    positions, scores = hits
+    return list(zip(positions.tolist(), scores.tolist(), strict=True))
 
 
 def _vectors(

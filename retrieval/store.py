@@ -11,7 +11,9 @@ from typing import Any
 
 from kg_builder.files import digest
 from kg_builder.passage import Passage
+from retrieval.canonical import key
 from retrieval.errors import IndexRefusedError
+from retrieval.segmentation import is_han
 
 _SCHEMA = """
 CREATE TABLE passage (
@@ -23,13 +25,16 @@ CREATE TABLE passage (
     url TEXT NOT NULL,
     language TEXT NOT NULL,
     entities TEXT NOT NULL,        -- JSON list
-    digest TEXT NOT NULL           -- of title and text: equal digests share their vectors
+    digest TEXT NOT NULL,          -- of title and text: equal digests share their vectors
+    name TEXT NOT NULL             -- the title in canonical form: looked up by what a question names
 );
 CREATE INDEX passage_document ON passage (document);
+CREATE INDEX passage_name ON passage (name);
 """
 _COLUMNS = "id, title, text, url, language, entities"
 # One id may stand for a whole document: PASSAGE = DOCUMENT#NUMBER.
 PART = "#"
+MAX_QUESTION, MAX_NAME = 200, 40  # characters: longer ones are looked up by their words only
 _BATCH = 500  # SQLite allows 999 parameters a statement in its oldest builds
 
 
@@ -62,9 +67,10 @@ def write_store(passages: Iterable[Passage], path: Path) -> int:
                 passage.language,
                 json.dumps(passage.entities, ensure_ascii=False),
                 content_digest(passage),
+                key(passage.title),
             )
             try:
-                connection.execute("INSERT INTO passage VALUES (?,?,?,?,?,?,?,?,?)", row)
+                connection.execute("INSERT INTO passage VALUES (?,?,?,?,?,?,?,?,?,?)", row)
             except sqlite3.IntegrityError as error:
                 raise IndexRefusedError(
                     f"Passage id {passage.id!r} comes twice. Give every passage its own id."
@@ -123,6 +129,26 @@ class PassageStore:
         rows = self._rows(f"SELECT {_COLUMNS} FROM passage WHERE id = ?", (passage_id,))
         return _passage(rows[0]) if rows else None
 
+    def named_in(self, question: str, most: int = 30) -> list[tuple[int, int]]:
+        """(position, length of title) of passages whose title stands in the question, longest first.
+
+        A name outweighs every word around it: 「哪个省级行政区有丽江?」 shares most of its words with
+        passages about other places. Titles of more than ``most`` passages (the chunks of a book) do
+        not tell which one is meant and are left to BM25.
+        """
+        spans = name_spans(question)
+        found: list[tuple[int, int]] = []
+        for start in range(0, len(spans), _BATCH):
+            part = spans[start : start + _BATCH]
+            marks = ",".join("?" * len(part))
+            found += self._rows(
+                "SELECT position, length(name) FROM passage WHERE name IN ("
+                f"SELECT name FROM passage WHERE name IN ({marks})"
+                f" GROUP BY name HAVING count(*) <= {int(most)})",
+                part,
+            )
+        return sorted(found, key=lambda row: (-row[1], row[0]))
+
     def all(self) -> Iterator[Passage]:
         """Every passage in order of position."""
         for start in range(0, self.size, _BATCH):
@@ -144,6 +170,25 @@ class PassageStore:
 
     def languages(self) -> dict[str, int]:
         return dict(self._rows("SELECT language, count(*) FROM passage GROUP BY language"))
+
+
+def name_spans(question: str) -> list[str]:
+    """Every part of a question that could be a title: Chinese anywhere, Latin at word borders."""
+    text = key(question)[:MAX_QUESTION]
+    starts = [i for i in range(len(text)) if _is_border(text, i)]
+    ends = [i for i in range(1, len(text) + 1) if _is_border(text, i)]
+    spans = {
+        text[start:end].strip() for start in starts for end in ends if 0 < end - start <= MAX_NAME
+    }
+    return sorted(spans - {""})
+
+
+def _is_border(text: str, place: int) -> bool:
+    """Whether a name may start or end here: not within a Latin word or a number."""
+    if place in (0, len(text)):
+        return True
+    left, right = text[place - 1], text[place]
+    return not (left.isalnum() and right.isalnum()) or is_han(left) or is_han(right)
 
 
 def _passage(row: Sequence[str]) -> Passage:

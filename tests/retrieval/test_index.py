@@ -66,9 +66,11 @@ def test_the_embedder_travels_with_the_index(passages: list[Passage], tmp_path: 
     assert Index.open(tmp_path / "b").search("韩松的母亲", 1, "dense")[0].passage.title == "韩松"
 
 
-def test_without_an_embedder_hybrid_is_lexical(passages: list[Passage], tmp_path: Path) -> None:
+def test_without_an_embedder_hybrid_does_with_the_rest(
+    passages: list[Passage], tmp_path: Path
+) -> None:
     index = Index.build(passages, tmp_path)
-    assert index.search("韩松", 2) == index.search("韩松", 2, "lexical")
+    assert [e.passage.title for e in index.search("韩松", 2)] == ["韩松", "赤焰石"]
     with pytest.raises(IndexRefusedError, match="no vectors"):
         index.search("韩松", 2, "dense")
 
@@ -83,6 +85,20 @@ def test_an_empty_index_finds_nothing(tmp_path: Path) -> None:
     assert index.search("什么", 3) == []
     index.add([extra()])
     assert Index.open(tmp_path).search("云梦泽", 3)[0].passage.id == "new"
+
+
+def test_a_title_in_the_question_outweighs_its_words(tmp_path: Path) -> None:
+    others = [
+        extra(f"p{n}", f"{n}号城位于某省级行政区，是哪个省级行政区的城市。") for n in range(30)
+    ]
+    index = Index.build([*others, Passage(id="x", title="丽川", text="丽川在滇南。")], tmp_path)
+    assert index.search("哪个省级行政区有丽川?", 3)[0].passage.id == "x"
+
+
+def test_chunks_of_one_document_are_ranked_by_their_words(tmp_path: Path) -> None:
+    chunks = [Passage(id=f"d#{n}", title="长篇", text=f"第{n}章讲的是{n}件事。") for n in range(80)]
+    index = Index.build(chunks, tmp_path)
+    assert index.search("《长篇》第七十章? 第70章讲了什么", 1)[0].passage.id == "d#70"
 
 
 def test_add_update_delete_embed_only_what_is_new(passages: list[Passage], tmp_path: Path) -> None:

@@ -1,0 +1,291 @@
+"""RetrievalChain: retrieve → rank → read → check, as LangChain runnables.
+
+A question that the model would not answer comes here and leaves with an answer that its citations
+support, or with the reason why there is none. Nothing is awaited beyond the deadline: what is there by
+then is what is read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from retrieval.evidence import Evidence, Reading, Reason
+from retrieval.extractive_reader import ExtractiveReader
+from retrieval.index import Index
+from retrieval.ranking import diversify
+from retrieval.reader import Reader
+
+if TYPE_CHECKING:
+    from langchain_core.runnables import Runnable
+
+Sources = Literal["index", "web", "both"]
+Clock = Callable[[], float]
+WARMING = "热身 warming"
+
+
+class Searcher(Protocol):
+    """A source of evidence other than the index. Raises SearchError where no provider answers."""
+
+    name: str
+
+    async def search(
+        self, question: str, k: int, *, deadline: float | None = None
+    ) -> list[Evidence]: ...
+
+
+class SearchError(Exception):
+    """A source could not be searched at all; not the user's mistake, so no UserError."""
+
+
+class ChainSettings(BaseModel):
+    """How evidence is gathered. ``order`` says which source is asked first."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    k: int = Field(default=8, ge=1)  # passages that reach the reader
+    order: Literal["index_first", "web_first", "together"] = "index_first"
+    max_per_source: int = Field(default=4, ge=1)  # passages of one site or document
+    max_characters: int = Field(default=6000, ge=100)  # of all passages together
+    reading_share: float = Field(default=0.4, gt=0, lt=1)  # of the time left, kept for the reader
+
+
+@dataclass(frozen=True)
+class State:
+    """What flows through the chain."""
+
+    question: str
+    sources: tuple[Literal["index", "web"], ...]
+    deadline: float | None
+    evidence: tuple[Evidence, ...] = ()
+    reading: Reading | None = None
+    failed: tuple[str, ...] = ()  # sources that could not be searched
+    late: bool = False  # the time ended before every source had answered
+    timings: dict[str, float] = field(default_factory=dict)
+
+
+class RetrievalChain:
+    """Evidence from an index, from the web, or both, and a reader over it.
+
+    ``reader`` is the extractive one with what the index knows, unless another is given; a generative
+    reader that fails or is late is replaced by the extractive one.
+    """
+
+    def __init__(
+        self,
+        index: Index | None = None,
+        *,
+        web: Searcher | None = None,
+        reader: Reader | None = None,
+        settings: ChainSettings | None = None,
+        clock: Clock = time.monotonic,
+    ) -> None:
+        self.index = index
+        self.web = web
+        self.settings = settings or ChainSettings()
+        self.fallback = ExtractiveReader(index.reader_model() if index is not None else None)
+        self.reader: Reader = reader or self.fallback
+        self._clock = clock
+        self.runnable = self._compose()
+        self.warm()
+
+    @property
+    def name(self) -> str:
+        """Which evidence was at hand: the index and its version, the web, or both."""
+        parts = []
+        if self.index is not None:
+            parts.append(f"{self.index.folder.name}:{self.index.name}")
+        if self.web is not None:
+            parts.append(self.web.name)
+        return "+".join(parts) or "nothing"
+
+    def _compose(self) -> Runnable[State, State]:
+        """The chain for LangChain programs: State in, State out."""
+        # Imported when a chain is made, not with the first question: that one has a deadline.
+        from langchain_core.runnables import RunnableLambda
+
+        return (
+            RunnableLambda(self.retrieve)
+            | RunnableLambda(self.rank)
+            | RunnableLambda(self.read)
+            | RunnableLambda(self.check)
+        )
+
+    def warm(self) -> None:
+        """Load what the first question would load: dictionaries, word lists, the embedder."""
+        if self.index is not None:
+            self.fallback.read_now(WARMING, self.index.search(WARMING, 1))
+
+    def answer(
+        self, question: str, *, sources: Sources = "both", deadline: float | None = None
+    ) -> Reading:
+        """``aanswer`` for threads that have no event loop."""
+        return asyncio.run(self.aanswer(question, sources=sources, deadline=deadline))
+
+    async def aanswer(
+        self, question: str, *, sources: Sources = "both", deadline: float | None = None
+    ) -> Reading:
+        """Read what the sources have on a question.
+
+        ``deadline`` is an instant of ``time.monotonic()``. Never raises for what sources or readers do;
+        cancelling it leaves nothing running.
+        """
+        wanted: tuple[Literal["index", "web"], ...] = (
+            ("index", "web") if sources == "both" else (sources,)
+        )
+        if self.settings.order == "web_first":
+            wanted = tuple(reversed(wanted))
+        there = tuple(s for s in wanted if (self.index if s == "index" else self.web) is not None)
+        if not there:
+            return Reading(answer=None, reason="fallback_disabled")
+        state = State(question=question, sources=there, deadline=deadline)
+        rounds: list[tuple[Literal["index", "web"], ...]] = [there]
+        if self.settings.order != "together":
+            rounds = [there[:1], *([there[1:]] if len(there) > 1 else [])]
+        for number, sources_now in enumerate(rounds):
+            state = await self.runnable.ainvoke(replace(state, sources=sources_now))
+            assert state.reading is not None
+            if state.reading.answer is not None or state.late or number == len(rounds) - 1:
+                break
+        assert state.reading is not None
+        return state.reading
+
+    # ── the four steps ───────────────────────────────────────────────────────────────────────────
+
+    async def retrieve(self, state: State) -> State:
+        """Ask the sources at once; what has not come when the searching time ends is left behind."""
+        started = self._clock()
+        tasks: dict[str, asyncio.Task[list[Evidence]]] = {}
+        limit = self._until(state.deadline, 1 - self.settings.reading_share)
+        searching: dict[str, Callable[[], Awaitable[list[Evidence]]]] = {
+            "index": lambda: self._search_index(state.question),
+            "web": lambda: self._search_web(state.question, limit),
+        }
+        for source in state.sources:
+            tasks[source] = asyncio.ensure_future(searching[source]())
+        try:
+            timeout = None if limit is None else max(0.0, limit - self._clock())
+            await asyncio.wait(tasks.values(), timeout=timeout)
+        finally:
+            for task in tasks.values():
+                if not task.done():
+                    task.cancel()
+            await asyncio.gather(*tasks.values(), return_exceptions=True)
+        evidence, failed, late = list(state.evidence), list(state.failed), state.late
+        for name, task in tasks.items():
+            if task.cancelled():
+                late = True
+            elif error := task.exception():
+                if not isinstance(error, (SearchError, TimeoutError)):
+                    raise error
+                failed.append(name)
+            else:
+                evidence += task.result()
+        return replace(
+            state,
+            evidence=tuple(evidence),
+            failed=tuple(failed),
+            late=late,
+            timings=self._timed(state, "retrieve", started),
+        )
+
+    async def rank(self, state: State) -> State:
+        """Deduplicate, diversify and cut to what a reader can take in."""
+        started = self._clock()
+        chosen = diversify(
+            state.evidence,
+            limit=self.settings.k * max(1, len({e.source for e in state.evidence})),
+            max_per_source=self.settings.max_per_source,
+            max_characters=self.settings.max_characters,
+        )
+        return replace(state, evidence=tuple(chosen), timings=self._timed(state, "rank", started))
+
+    async def read(self, state: State) -> State:
+        started = self._clock()
+        if not state.evidence:
+            reading = Reading(answer=None, reason=self._nothing(state))
+        else:
+            reading = await self._read(state)
+        return replace(state, reading=reading, timings=self._timed(state, "read", started))
+
+    async def check(self, state: State) -> State:
+        """Nothing leaves without support: every citation is looked up in the evidence again."""
+        assert state.reading is not None
+        reading = supported(state.reading, state.evidence)
+        if reading.answer is None and reading.reason == "insufficient_evidence" and state.failed:
+            # What was found does not answer, and what might have was not reachable.
+            reading = reading.model_copy(update={"reason": "search_unavailable"})
+        return replace(
+            state, reading=reading.model_copy(update={"timings_ms": dict(state.timings)})
+        )
+
+    # ── inside ───────────────────────────────────────────────────────────────────────────────────
+
+    async def _search_index(self, question: str) -> list[Evidence]:
+        assert self.index is not None
+        return await asyncio.to_thread(self.index.search, question, self.settings.k)
+
+    async def _search_web(self, question: str, deadline: float | None) -> list[Evidence]:
+        assert self.web is not None
+        return await self.web.search(question, self.settings.k, deadline=deadline)
+
+    async def _read(self, state: State) -> Reading:
+        limit = self._until(state.deadline, 0.9)
+        try:
+            async with asyncio.timeout(None if limit is None else max(0.0, limit - self._clock())):
+                return await self.reader.read(state.question, state.evidence)
+        except TimeoutError:
+            if self.reader is self.fallback:
+                return Reading(
+                    answer=None, reason="deadline_exceeded", evidence=tuple(state.evidence)
+                )
+        except ReadingError:
+            pass
+        return await self.fallback.read(state.question, state.evidence)
+
+    @staticmethod
+    def _nothing(state: State) -> Reason:
+        if state.failed:
+            return "search_unavailable"
+        return "deadline_exceeded" if state.late else "no_results"
+
+    def _until(self, deadline: float | None, share: float) -> float | None:
+        """The instant when ``share`` of the time that is left has gone by."""
+        if deadline is None:
+            return None
+        now = self._clock()
+        return now + max(0.0, deadline - now) * share
+
+    def _timed(self, state: State, step: str, started: float) -> dict[str, float]:
+        spent = round(1000 * (self._clock() - started), 2)
+        return {**state.timings, step: round(state.timings.get(step, 0.0) + spent, 2)}
+
+
+class ReadingError(Exception):
+    """A generative reader could not be used: its model failed."""
+
+
+def supported(reading: Reading, evidence: Sequence[Evidence]) -> Reading:
+    """The reading with the citations that the evidence bears out; a refusal where none is left."""
+    if reading.answer is None:
+        return reading
+    texts = {item.passage.id: f"{item.passage.title}\n{item.passage.text}" for item in evidence}
+    kept = tuple(
+        citation
+        for citation in reading.citations
+        if citation.quote
+        and citation.quote in texts.get(citation.passage_id, "")
+        and 0 <= citation.start < citation.end <= len(reading.answer)
+    )
+    if not kept:
+        return Reading(
+            answer=None, reason="unsupported_answer", evidence=reading.evidence or tuple(evidence)
+        )
+    return reading.model_copy(
+        update={"citations": kept, "evidence": reading.evidence or tuple(evidence)}
+    )

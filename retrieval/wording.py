@@ -1,0 +1,273 @@
+"""WordingTable: what a question asks about whom, by the wordings of a relation catalogue."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from kg_builder.question import AnswerType
+from kg_builder.relation import OBJECT, SUBJECT, Relation
+from retrieval.canonical import canonical
+
+# How other names are introduced: not a relation of the catalogue, but told in words that a nickname's
+# are told in too.
+ALSO = "also"
+ALSO_STATEMENTS = (
+    "{s}又称{o}", "{s}又名{o}", "{s}也称{o}", "{s}亦称{o}", "{s}别称{o}", "{s}即{o}",
+    "{s} is also known as {o}", "{s} is also called {o}", "{s}, also known as {o}",
+)  # fmt: skip
+# Politeness that says nothing about what is asked; canonical form, at either end of a question.
+OPENERS = (
+    "请问一下", "请问", "请告诉我", "告诉我", "你知道", "你知不知道", "我想知道", "想知道", "谁知道",
+    "有谁知道", "能告诉我", "能不能告诉我", "你好,", "麻烦问一下", "问一下", "那么,", "那,",
+    "please tell me ", "can you tell me ", "could you tell me ", "tell me ", "do you know ",
+    "i want to know ", "i would like to know ",
+)  # fmt: skip
+CLOSERS = ("你知道吗", "知道吗", "吗", "呢", "呀", "啊", "please")
+ARTICLES = ("the ", "a ", "an ")
+_END = " ?!。.,;:、~…"
+_MARKS = _END.replace(".", "")
+Pattern = tuple[str, str]  # what stands before and after {s}
+
+
+class Asked(NamedTuple):
+    """A reading of a question: ``similarity`` is 1 where the wording is one of the catalogue's."""
+
+    relation: str
+    subject: str  # canonical
+    similarity: float
+
+
+class Told(NamedTuple):
+    """A statement found in a canonical sentence; the object's span is canonical too."""
+
+    start: int
+    end: int
+    relations: frozenset[str]  # stated in these very words: 在 is said of a city and of a country
+
+
+class Statement(NamedTuple):
+    """What stands around {s} and {o}, in the order in which they come."""
+
+    before: str
+    between: str
+    after: str
+    subject_first: bool
+    relations: frozenset[str] = frozenset()
+
+
+def ask_keys(question: str) -> list[str]:
+    """A question in canonical form without final punctuation, then with ever less politeness."""
+    text = canonical(question).text.strip(_MARKS)
+    found = [text]
+    if text.endswith("."):  # a full stop, or the end of F.C.
+        text = text.rstrip(_END)
+        found.append(text)
+    changed = True
+    while changed:
+        changed = False
+        for opener in OPENERS:
+            if text.startswith(opener) and len(text) > len(opener) + 1:
+                text, changed = text[len(opener) :].lstrip(_END), True
+                found.append(text)
+        for closer in CLOSERS:
+            if text.endswith(closer) and len(text) > len(closer) + 1:
+                text, changed = text[: -len(closer)].rstrip(_END), True
+                found.append(text)
+    return found
+
+
+def subject_key(name: str) -> str:
+    """A canonical name without an article, so that "the United States" is United States."""
+    text = canonical(name).text.strip(" ,;:、")
+    for article in ARTICLES:
+        if text.startswith(article) and len(text) > len(article):
+            return text[len(article) :]
+    return text
+
+
+class WordingTable:
+    """The question and statement wordings of a catalogue, ready to be matched."""
+
+    def __init__(self, relations: Iterable[Relation]) -> None:
+        self.relations: dict[str, Relation] = {}
+        self._patterns: dict[Pattern, list[str]] = defaultdict(list)
+        statements: dict[Statement, set[str]] = defaultdict(set)
+        for relation in relations:
+            self.relations[relation.id] = relation
+            for language in ("zh", "en"):
+                for wording in relation.questions(language):
+                    pattern = _pattern(wording)
+                    if relation.id not in self._patterns[pattern]:
+                        self._patterns[pattern].append(relation.id)
+                for wording in relation.statements(language):
+                    statements[_statement(wording)].add(relation.id)
+        for wording in ALSO_STATEMENTS:
+            statements[_statement(wording)].add(ALSO)
+        # Found by what stands on the far side of the subject, which is short or nothing at all.
+        self._after_subject: dict[str, list[Statement]] = defaultdict(list)
+        self._before_subject: dict[str, list[Statement]] = defaultdict(list)
+        for statement, sharers in statements.items():
+            shared = statement._replace(relations=frozenset(sharers))
+            if statement.subject_first:
+                self._after_subject[statement.before].append(shared)
+            else:
+                self._before_subject[statement.after].append(shared)
+        self._befores: dict[str, list[str]] = defaultdict(list)
+        for before, after in self._patterns:
+            self._befores[after].append(before)
+        self._lengths = sorted({len(after) for after in self._befores}, reverse=True)
+        self._near = _Near(self._patterns)
+
+    def ask(self, question: str, names: Iterable[str] = ()) -> list[Asked]:
+        """Readings of a question, surest first.
+
+        Exact wordings give the subject by themselves. Where none fits, a name out of ``names``
+        (canonical titles of the evidence) that stands in the question is taken for the subject, and
+        the nearest wording for what is asked.
+        """
+        texts = ask_keys(question)
+        # 那 opens a question politely, and is the first character of 那曲: every reading counts.
+        exact = dict.fromkeys(reading for text in texts for reading in self._exact(text))
+        if exact:
+            return list(exact)
+        near: list[Asked] = []
+        for name in names:
+            start = texts[-1].find(name) if name else -1
+            if start >= 0:
+                rest = (texts[-1][:start].strip(), texts[-1][start + len(name) :].strip())
+                near += [Asked(r, name, similarity) for r, similarity in self._near.best(rest)]
+        return sorted(near, key=lambda asked: (-asked.similarity, -len(asked.subject)))
+
+    def _exact(self, text: str) -> list[Asked]:
+        found: dict[tuple[str, str], Asked] = {}
+        for length in self._lengths:
+            after = text[len(text) - length :]
+            for before in self._befores.get(after, ()) if len(after) == length else ():
+                subject = subject_key(text[len(before) : len(text) - length])
+                if subject and text.startswith(before):
+                    for relation in self._patterns[before, after]:
+                        found[relation, subject] = Asked(relation, subject, 1.0)
+        return list(found.values())
+
+    def tell(self, sentence: str, subject: str) -> list[Told]:
+        """What a canonical sentence, without final punctuation, states of the subject.
+
+        Where several wordings fit, the one with the most fixed words means it: 「甲是乙中的名句」 names
+        a source, though 「甲是乙的名句」, which names an author, would fit as well.
+        """
+        found: dict[Told, int] = {}
+        for name in _variants(subject):
+            place = sentence.find(name)
+            while place >= 0:
+                end = place + len(name)
+                articles = [place - len(a) for a in ARTICLES if sentence[:place].endswith(a)]
+                for start in (place, *articles):
+                    for statement in (
+                        *self._after_subject.get(sentence[:start], ()),
+                        *self._before_subject.get(sentence[end:], ()),
+                    ):
+                        span = statement_span(statement, sentence, start, end)
+                        if span is not None:
+                            found[Told(*span, statement.relations)] = span[1] - span[0]
+                place = sentence.find(name, place + 1)
+        shortest = min(found.values(), default=0)
+        return [told for told, length in found.items() if length == shortest]
+
+    def answer_type(self, relation: str) -> AnswerType:
+        return self.relations[relation].answer if relation in self.relations else "term"
+
+
+def statement_span(
+    statement: Statement, sentence: str, start: int, end: int
+) -> tuple[int, int] | None:
+    """The span of {o} where the sentence is this statement about its ``[start:end]``."""
+    if statement.subject_first:
+        left, right = end + len(statement.between), len(sentence) - len(statement.after)
+        fits = sentence.startswith(statement.between, end) and sentence.endswith(statement.after)
+    else:
+        left, right = len(statement.before), start - len(statement.between)
+        fits = sentence.startswith(statement.before) and sentence[:start].endswith(
+            statement.between
+        )
+    if not fits:
+        return None
+    while left < right and sentence[left] == " ":
+        left += 1
+    while left < right and sentence[right - 1] == " ":
+        right -= 1
+    return (left, right) if left < right else None
+
+
+def sentence_key(sentence: str) -> str:
+    """A sentence in canonical form without final punctuation; the stop of "D.C.." goes, one stays."""
+    text = canonical(sentence).text.rstrip(_MARKS)
+    return text.removesuffix(".").rstrip(_MARKS)
+
+
+def _variants(name: str) -> tuple[str, ...]:
+    """A name that ends in punctuation (F.C., 《怎么办?》) is written with it or without."""
+    bare = name.strip(_END)
+    return (name, bare) if bare and bare != name else (name,)
+
+
+def _pattern(wording: str) -> Pattern:
+    before, _, after = wording.partition(SUBJECT)
+    mark = "\x00"
+    text = canonical(f"{before}{mark}{after}").text.strip(_END)
+    left, _, right = text.partition(mark)
+    return left, right
+
+
+def _statement(wording: str) -> Statement:
+    subject_first = wording.index(SUBJECT) < wording.index(OBJECT)
+    text = wording.replace(SUBJECT, "\x00").replace(OBJECT, "\x01")
+    text = canonical(text).text.strip(_END)
+    before, between, after = re.split("[\x00\x01]", text)
+    return Statement(before, between, after, subject_first)
+
+
+class _Near:
+    """Nearest wording by the cosine of weighted character n-grams around the subject."""
+
+    def __init__(self, patterns: dict[Pattern, list[str]]) -> None:
+        self.grams = {pattern: Counter(_grams(pattern)) for pattern in patterns}
+        self.relations = patterns
+        frequency = Counter(gram for grams in self.grams.values() for gram in grams)
+        total = len(self.grams) + 1
+        self.idf = {gram: math.log(total / (count + 0.5)) for gram, count in frequency.items()}
+        self.unseen = math.log(total / 0.5)
+
+    def best(self, rest: Pattern, *, without: Pattern | None = None) -> list[tuple[str, float]]:
+        """Relations by the similarity of their nearest wording, most similar first."""
+        wanted = self._weigh(Counter(_grams(rest)))
+        length = math.sqrt(sum(value * value for value in wanted.values())) or 1.0
+        scores: dict[str, float] = {}
+        for pattern, grams in self.grams.items():
+            if pattern == without:
+                continue
+            weighed = self._weigh(grams)
+            norm = math.sqrt(sum(value * value for value in weighed.values())) or 1.0
+            shared = sum(value * weighed[gram] for gram, value in wanted.items() if gram in weighed)
+            score = shared / (length * norm)
+            for relation in self.relations[pattern]:
+                scores[relation] = max(score, scores.get(relation, 0.0))
+        return sorted(scores.items(), key=lambda pair: -pair[1])
+
+    def _weigh(self, grams: Counter[str]) -> dict[str, float]:
+        return {gram: count * self.idf.get(gram, self.unseen) for gram, count in grams.items()}
+
+
+def _grams(pattern: Pattern) -> list[str]:
+    found: list[str] = []
+    for side, text in zip("<>", pattern, strict=True):
+        if text.isascii():
+            found += [side + word for word in text.split()]
+            found += text.split()
+        else:
+            found += list(text)
+            found += [text[i : i + 2] for i in range(len(text) - 1)]
+    return found
