@@ -28,6 +28,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 from kg_builder.files import MANIFEST, sha256_file, write_manifest, write_text
 from kg_builder.passage import Passage
+from kg_builder.relation import Catalogue
 from retrieval.dense import DenseIndex
 from retrieval.embedder import Embedder, Vectors
 from retrieval.errors import IndexRefusedError
@@ -45,7 +46,7 @@ from retrieval.index_version import (
 )
 from retrieval.lexical import Hits, LexicalIndex
 from retrieval.passage_text import passage_text
-from retrieval.reader_model import ReaderModel
+from retrieval.reader_model import ReaderModel, train_reader
 from retrieval.store import content_digest, document_of, write_store
 
 logger = logging.getLogger(__name__)
@@ -59,6 +60,7 @@ CURRENT, LOCK, ASIDE = "current", ".lock", ".building"
 KEPT_VERSIONS = 2  # the one in service, and the one that a running search may still read
 ENCODE_BLOCK = 512
 TITLE_WEIGHT = 1.0  # of the passages whose title the question names, beside BM25's 1
+READER_SAMPLE = 20_000  # passages that a reader learns from at most when none is given
 DEPTH = 50  # candidates that each ranking brings to the fusion, at least
 
 
@@ -96,14 +98,18 @@ class Index:
         """Index ``passages`` alone, whatever the folder held before; lexically where no embedder
         is.
 
-        ``reader`` is what the extractive reader learnt from these passages; it travels with them.
+        ``reader`` is what the extractive reader learnt from these passages; where none is given it
+        learns from a sample of them, with the built-in catalogue. It travels with the index.
         Vectors of unchanged passages are taken from the old version where its embedder is the same.
         """
         folder.mkdir(parents=True, exist_ok=True)
         with _exclusive(folder):
             old = _open_current(folder, None, tolerate=True)
+            held = list(passages)
+            if reader is None:
+                reader = train_reader(held[:: len(held) // READER_SAMPLE + 1], Catalogue.load())
             parts = _Parts(embedder, reader, dense_weight)
-            return cls._write(list(passages), folder, parts, old, progress)
+            return cls._write(held, folder, parts, old, progress)
 
     def add(self, passages: Iterable[Passage], *, progress: Progress | None = None) -> Index:
         """Add passages; one with an id (or of a document) that is there replaces what is there."""

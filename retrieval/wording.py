@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from kg_builder.question import AnswerType
@@ -27,6 +27,7 @@ OPENERS = (
     "i want to know ", "i would like to know ",
 )  # fmt: skip
 CLOSERS = ("你知道吗", "知道吗", "吗", "呢", "呀", "啊", "please")
+NEAR = 3  # characters beside the subject that statements are found by
 ARTICLES = ("the ", "a ", "an ")
 _END = " ?!。.,;:、~…"
 _MARKS = _END.replace(".", "")
@@ -107,15 +108,17 @@ class WordingTable:
                     statements[_statement(wording)].add(relation.id)
         for wording in ALSO_STATEMENTS:
             statements[_statement(wording)].add(ALSO)
-        # Found by what stands on the far side of the subject, which is short or nothing at all.
-        self._after_subject: dict[str, list[Statement]] = defaultdict(list)
-        self._before_subject: dict[str, list[Statement]] = defaultdict(list)
+        # Found by what stands on the far side of the subject, which is short or nothing at all, and
+        # by the characters next to it on the near side.
+        self._after_subject: dict[Pattern, list[Statement]] = defaultdict(list)
+        self._before_subject: dict[Pattern, list[Statement]] = defaultdict(list)
         for statement, sharers in statements.items():
             shared = statement._replace(relations=frozenset(sharers))
             if statement.subject_first:
-                self._after_subject[statement.before].append(shared)
+                self._after_subject[statement.before, statement.between[:NEAR]].append(shared)
             else:
-                self._before_subject[statement.after].append(shared)
+                near = statement.between[-NEAR:] if statement.between else ""
+                self._before_subject[statement.after, near].append(shared)
         self._befores: dict[str, list[str]] = defaultdict(list)
         for before, after in self._patterns:
             self._befores[after].append(before)
@@ -166,16 +169,20 @@ class WordingTable:
                 end = place + len(name)
                 articles = [place - len(a) for a in ARTICLES if sentence[:place].endswith(a)]
                 for start in (place, *articles):
-                    for statement in (
-                        *self._after_subject.get(sentence[:start], ()),
-                        *self._before_subject.get(sentence[end:], ()),
-                    ):
+                    for statement in self._around(sentence, start, end):
                         span = statement_span(statement, sentence, start, end)
                         if span is not None:
                             found[Told(*span, statement.relations)] = span[1] - span[0]
                 place = sentence.find(name, place + 1)
         shortest = min(found.values(), default=0)
         return [told for told, length in found.items() if length == shortest]
+
+    def _around(self, sentence: str, start: int, end: int) -> Iterator[Statement]:
+        for length in range(NEAR + 1):
+            yield from self._after_subject.get((sentence[:start], sentence[end : end + length]), ())
+            near = sentence[max(0, start - length) : start]
+            if len(near) == length:
+                yield from self._before_subject.get((sentence[end:], near), ())
 
     def answer_type(self, relation: str) -> AnswerType:
         return self.relations[relation].answer if relation in self.relations else "term"
