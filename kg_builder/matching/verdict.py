@@ -4,71 +4,303 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
-from kg_builder.matching.normalise import fold
-from kg_builder.question import AnswerType, Gold
+from kg_builder.matching.answer import Answer, folded_question, mend
+from kg_builder.matching.dates import Date, agreement
+from kg_builder.matching.golds import Name, Prepared, finer, prepare
+from kg_builder.matching.lexicon import any_of, pack
+from kg_builder.matching.normalise import fold, plain
+from kg_builder.matching.overlap import overlap
+from kg_builder.matching.quantities import likeness
+from kg_builder.matching.stance import REACH, may_matter, may_refuse, refusal, same_sentence
+from kg_builder.question import Gold
 
 Verdict = Literal["right", "wrong", "ambiguous"]
 
+# Why, from the best that can be said of an answer to the worst.
+REASONS: dict[str, Verdict] = {
+    "named": "right",  # a name of the gold stands in the answer
+    "number": "right",  # the same quantity, however written
+    "date": "right",  # the same time, as precisely or more so
+    "rounded": "right",  # the same quantity, rounded
+    "inflected": "right",  # the words of the name, inflected
+    "short_name": "right",  # a person without middle names, by initials or a short form
+    "reworded": "right",  # all the words of the name close together in another order
+    "aside": "ambiguous",  # named, but only late in a long answer
+    "listed": "ambiguous",  # one of several that the answer offers
+    "hedged": "ambiguous",  # one of several candidates
+    "family_name": "ambiguous",  # a family name that may be another's
+    "coarser": "ambiguous",  # the year of a day, the province of a town
+    "near": "ambiguous",  # about the same number
+    "partial": "ambiguous",  # half of the name or more
+    "related": "ambiguous",  # as part of another name: 岳飞的儿子, 北京大学
+    "echo": "ambiguous",  # named only where the answer repeats the question
+    "refused": "ambiguous",  # named by an answer that also says it does not know
+    "incomplete": "wrong",  # not all of the objects that are needed
+    "negated": "wrong",  # named and denied
+    "declined": "wrong",  # the answer says that it does not know
+    "absent": "wrong",
+    "empty": "wrong",
+}
+_REASONS = tuple(REASONS)
+_RANK = {reason: rank for rank, reason in enumerate(REASONS)}
+_LATE = 250  # folded characters after which a name is no longer the answer but an aside
+_BY_WORDS = frozenset({"inflected", "short_name", "reworded", "family_name", "partial"})
+
 
 class Match(NamedTuple):
-    """The judgement of one answer: ``reason`` is a short machine-readable word."""
+    """The judgement of one answer. ``reason`` is one of REASONS; ``found`` is what decided."""
 
     verdict: Verdict
     reason: str
-    found: str = ""  # the name of the gold that decided, folded
+    found: str = ""
 
 
-_NEGATION = re.compile(r"(?:不是|并非|而非|不为|\bnot(?: the| an?)? |n t )$")
+_Finding = tuple[int, str]  # rank of the reason, and what was found
+_ABSENT: _Finding = (_RANK["absent"], "")
+_RIGHT = max(rank for reason, rank in _RANK.items() if REASONS[reason] == "right")
+_IS_ABSENT = Match("wrong", "absent")
+_IS_EMPTY = Match("wrong", "empty")
 
 
-def gold_of(
-    names: str | Iterable[str], *, need_all: bool = False, answer_type: AnswerType = "term"
-) -> Gold:
-    """A Gold from plain strings: every string is an object of its own."""
-    strings = (names,) if isinstance(names, str) else tuple(names)
-    return Gold(
-        objects=tuple((name,) for name in strings), need_all=need_all, answer_type=answer_type
-    )
+def matches(answer: str, gold: Gold, *, question: str = "") -> Match:
+    """Judge an answer against a gold.
 
-
-@functools.lru_cache(maxsize=1 << 16)
-def _patterns(objects: tuple[tuple[str, ...], ...]) -> tuple[tuple[re.Pattern[str], ...], ...]:
-    return tuple(
-        tuple(
-            re.compile(
-                (r"(?<![a-z0-9])" if folded[0].isascii() else "")
-                + re.escape(folded)
-                + (r"(?![a-z0-9])" if folded[-1].isascii() else "")
-            )
-            for folded in map(fold, names)
-            if folded
-        )
-        for names in objects
-    )
-
-
-def matches(answer: str, gold: Gold, *, question: str = "") -> Match:  # noqa: ARG001
-    """Whether ``answer`` names the gold."""
-    text = fold(answer)
-    if not text:
-        return Match("wrong", "empty")
-    named = 0
-    negated = ""
-    found = ""
-    for patterns in _patterns(gold.objects):
-        for pattern in patterns:
-            hits = list(pattern.finditer(text))
-            if any(not _NEGATION.search(text[: hit.start()]) for hit in hits):
-                named += 1
-                found = found or hits[0].group()
+    ``question`` makes the judgement finer: what the answer only repeats from it is no answer, and a
+    question for a year or a person is satisfied by one. Never raises, whatever the text.
+    """
+    prepared = prepare(gold.objects, gold.need_all, gold.answer_type)
+    flat = fold(answer)
+    if prepared.any_needle:
+        for needle in prepared.needles:
+            place = flat.find(needle)
+            if place >= 0:
+                if _plainly(answer, flat, place, needle, question):
+                    return Match("right", "named", needle.strip())
                 break
-            if hits:
-                negated = hits[0].group()
-    if named >= (len(gold.objects) if gold.need_all else 1):
-        return Match("right", "named", found)
-    if named:
-        return Match("wrong", "incomplete", found)
-    return Match("wrong", "negated", negated) if negated else Match("wrong", "absent")
+        else:
+            if not prepared.numeric and flat != " " and not _may_hold(flat, prepared):
+                return _IS_ABSENT
+    return _judge(Answer(answer, flat, prepared, question), gold)
+
+
+def _plainly(answer: str, flat: str, place: int, needle: str, question: str) -> bool:
+    """Whether a name stands in the answer with nothing around it that needs a closer look."""
+    if len(needle) == len(flat):
+        return True
+    end = place + len(needle)
+    if place > _LATE or len(needle) < 4 or flat.startswith(("的 ", "s "), end):
+        return False
+    if not answer.isascii() and ("、" in answer or "·" in answer or "・" in answer):
+        return False  # a list, or a name that may go on
+    around = flat[max(0, place - 2 * REACH) : end + 2 * REACH].split()
+    if may_matter(around) or may_refuse(around if len(flat) < 2 * REACH else flat.split()):
+        return False
+    return not question or needle not in folded_question(question)
+
+
+def _may_hold(flat: str, prepared: Prepared) -> bool:
+    """Whether an answer without any of the names may still hold one, in part or in other words."""
+    if any(hint in flat for hint in prepared.hints) or may_refuse(flat.split()):
+        return True
+    if prepared.squeezed:
+        squeezed = flat.replace(" ", "")
+        return any(name in squeezed for name in prepared.squeezed)
+    return False
+
+
+def _judge(text: Answer, gold: Gold) -> Match:
+    signs = plain(text.raw).strip()
+    if (
+        signs
+        and any(signs == name.plain for names in text.gold.objects for name in names)
+        and (not gold.need_all or len(gold.objects) == 1)
+    ):
+        return Match("right", "named", signs)
+    if text.flat == " ":
+        return _IS_EMPTY
+    rank, found = _best(text)
+    if rank > _RIGHT:
+        mended = mend(text.raw)
+        if mended is not text.raw:
+            again = Answer(mended, fold(mended), text.gold, text.question)
+            rank, found = min((rank, found), _best(again))
+    if may_refuse(text.flat.split()):
+        rank = _refused(text, rank, found)
+    reason = _REASONS[rank]
+    return Match(REASONS[reason], reason, found.strip())
+
+
+def _best(text: Answer) -> _Finding:
+    """The best finding for any object of the gold, or the worst where all are needed."""
+    found = []
+    for names in text.gold.objects:
+        best = min(_find(text, name) for name in names)
+        if best[0] <= _RIGHT and not text.gold.need_all:
+            return best
+        found.append(best)
+    if not text.gold.need_all:
+        return min(found)
+    worst = max(found)
+    if worst[0] >= _RANK["incomplete"] and min(found)[0] <= _RIGHT:
+        return _RANK["incomplete"], min(found)[1]
+    return worst
+
+
+def _find(text: Answer, name: Name) -> _Finding:
+    best = _ABSENT
+    for needle in name.needles:
+        if needle in text.flat:
+            best = min(best, _named(text, name, needle))
+            if best[0] <= _RIGHT:
+                return best
+    if name.spaced and text.squeezed:
+        for pattern in name.spaced:
+            found = pattern.search(text.plain)
+            if found:
+                best = min(best, _said(text, "named", found.group(), *found.span()))
+    if name.dates:
+        best = min(best, _dated(text, name))
+    if name.quantities:
+        best = min(best, _counted(text, name))
+    if best != _ABSENT:
+        return best
+    there = [part for part in name.parts if part in text.flat]
+    if there:
+        return _RANK["reworded" if len(there) == len(name.parts) else "partial"], there[0]
+    for place in name.places:
+        if place in text.flat:
+            return _RANK["coarser"], place
+    if name.words is not None and any(hint in text.flat for hint in name.words.hints):
+        return _overlapping(text, name)
+    return _part_of(text, name)
+
+
+def _said(text: Answer, reason: str, found: str, start: int, end: int) -> _Finding:
+    """A reason to call the answer right, or what the words around it make of that."""
+    stance = text.stance(start, end)
+    if stance != "asserted":
+        return _RANK[stance], found
+    late = start > _LATE // 2 and len(fold(text.plain[:start])) > _LATE
+    if late and _RANK[reason] <= _RIGHT and not text.gold.need_all:
+        return _RANK["aside"], found
+    return _RANK[reason], found
+
+
+def _named(text: Answer, name: Name, needle: str) -> _Finding:
+    if len(needle) == len(text.flat):
+        return _RANK["named"], needle
+    echoed = text.question != "" and needle in text.flat_question and not text.is_choice
+    best = _ABSENT
+    mentions = text.mentions(needle)
+    for start, end in mentions:
+        if echoed and text.repeats(start, end):
+            finding = _RANK["echo"], needle
+        elif text.longer(start, end, name, needle):
+            finding = _RANK["related"], needle
+        else:
+            finding = _said(text, "named", needle, start, end)
+        if finding[0] <= _RIGHT and text.enumerates(start, end):
+            finding = _RANK["listed"], needle
+        best = min(best, finding)
+    if not mentions and len(needle) > 3:  # folding sees more alike than the pattern does
+        return _RANK["named"], needle
+    return best
+
+
+def _dated(text: Answer, name: Name) -> _Finding:
+    ends = [_date(text, gold) for gold in name.dates]  # one date, or both ends of a range
+    if max(ends)[0] == _ABSENT[0] and min(ends)[0] <= _RIGHT:
+        return _RANK["partial"], min(ends)[1]
+    return max(ends)
+
+
+def _date(text: Answer, gold: Date) -> _Finding:
+    best = _ABSENT
+    exact = finer(text.gold, gold)
+    for date in text.dates:
+        agreed = agreement(gold, date)
+        if agreed == "other":
+            continue
+        if agreed == "same" and exact and all(agreement(e, date) == "other" for e in exact):
+            continue
+        reason = "date" if agreed == "same" or _asks_year(text, gold, date) else "coarser"
+        found = text.plain[date.start : date.end]
+        best = min(best, _said(text, reason, found, date.start, date.end))
+    return best
+
+
+def _asks_year(text: Answer, gold: Date, date: Date) -> bool:
+    return date.year == gold.year and date.span == 1 and asks(text.question, "year")
+
+
+@functools.lru_cache(maxsize=1 << 14)
+def asks(question: str, what: str) -> bool:
+    """Whether a question asks for a "year" or a "person"."""
+    words = [*pack("zh")["question"][what], *pack("en")["question"][what]]
+    return bool(question) and re.search(any_of(words), plain(question)) is not None
+
+
+def _counted(text: Answer, name: Name) -> _Finding:
+    best = _ABSENT
+    gold = name.quantities[0]
+    alone = len(text.quantities) == 1 and len(text.flat.split()) < 4
+    for quantity in text.quantities:
+        if quantity.bare and not alone:
+            continue
+        like = likeness(gold, quantity)
+        if like == "other" or not (alone or _counts(text, name)):
+            continue
+        reason = "number" if like == "same" else like
+        found = text.plain[quantity.start : quantity.end]
+        best = min(best, _said(text, reason, found, quantity.start, quantity.end))
+    return best
+
+
+def _counts(text: Answer, name: Name) -> bool:
+    """Whether what the gold counts is what the answer or the question speaks of."""
+    if not name.noun or name.noun in text.flat or name.noun in text.flat_question:
+        return True
+    stems = text.question_stems.union(token.stem for token in text.tokens(False))
+    return all(noun in stems or noun.removesuffix("s") in stems for noun in name.noun.split())
+
+
+def _overlapping(text: Answer, name: Name) -> _Finding:
+    assert name.words is not None
+    person = text.gold.answer_type == "person" or asks(text.question, "person")
+    found = overlap(name.words, text.tokens(name.words.proper), text.question_stems, person)
+    reason: str = found.likeness
+    if reason == "absent":
+        return _ABSENT
+    said = text.plain[found.start : found.end]
+    if reason == "family_name" and any(
+        f" {said} " in needle and needle in text.flat for needle in text.gold.needles
+    ):
+        return _ABSENT  # Marie Curie is another of the gold's objects
+    return _said(text, reason, said, found.start, found.end)
+
+
+def _part_of(text: Answer, name: Name) -> _Finding:
+    """A Chinese answer that gives a part of a name: 胃经 for 足阳明胃经."""
+    there = [pair for pair in name.pairs if pair in text.flat and pair not in text.flat_question]
+    if not there:
+        return _ABSENT
+    whole = len(there) == len(text.flat.split()) - 1  # the answer is nothing but the part
+    if whole or 2 * len(there) >= len(name.pairs):
+        place = max(0, text.plain.find(there[0].replace(" ", "")))
+        return _said(text, "partial", there[0], place, place + 2)
+    return _ABSENT
+
+
+def _refused(text: Answer, rank: int, found: str) -> int:
+    phrase = refusal(text.plain)
+    if phrase is None:
+        return rank
+    if REASONS[_REASONS[rank]] == "wrong":
+        return _RANK["declined"] if rank == _ABSENT[0] else rank
+    needle = found.strip()
+    place = text.plain.find(needle.replace(" ", "") if not needle.isascii() else needle)
+    if place >= 0 and same_sentence(text.plain, phrase.start(), place):
+        return _RANK["declined"]
+    return max(rank, _RANK["refused"])

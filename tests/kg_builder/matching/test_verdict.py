@@ -1,9 +1,43 @@
-from kg_builder.matching import gold_of, matches
+from kg_builder.matching import REASONS, gold_of, matches
+from kg_builder.question import Gold
 
 
-def test_names_negations_and_boundaries():
-    assert matches("岳雲的父親是岳飛。", gold_of("岳飞")).verdict == "right"
-    assert matches("不是岳飞", gold_of("岳飞")).verdict == "wrong"
-    assert matches("1968", gold_of("6")).verdict == "wrong"
-    assert matches("a philosophical view", gold_of("philosophy")).verdict == "wrong"
-    assert matches("甲乙", gold_of(["甲", "丙"], need_all=True)).reason == "incomplete"
+def test_the_reason_says_why():
+    gold = Gold(objects=(("岳飞", "岳鹏举"),), answer_type="person")
+    assert matches("岳鹏举", gold) == ("right", "named", "岳 鹏 举")
+    assert matches("不是岳飞", gold).reason == "negated"
+    assert matches("岳飞或秦桧", gold).reason == "hedged"
+    assert matches("我不知道", gold).reason == "declined"
+    assert matches("秦桧", gold).reason == "absent"
+    assert matches("", gold).reason == "empty"
+    assert {"named", "negated", "hedged", "declined", "absent", "empty"} <= set(REASONS)
+
+
+def test_all_objects_where_all_are_needed():
+    gold = gold_of(["长江", "黄河"], need_all=True)
+    assert matches("长江和黄河", gold).verdict == "right"
+    assert matches("长江", gold) == ("wrong", "incomplete", "长 江")
+    assert matches("珠江", gold).reason == "absent"
+
+
+def test_a_name_late_in_a_long_answer_is_an_aside():
+    gold = gold_of("Lyon")
+    long = "The capital of France is Paris, a city on the river Seine. " * 6
+    assert matches(long + "Another city is Lyon.", gold).reason == "aside"
+    assert matches("It is Lyon. " + long, gold).verdict == "right"
+
+
+def test_the_finer_date_of_a_gold_decides():
+    gold = gold_of(["1945", "17 August 1945"])
+    assert matches("in 1945", gold).verdict == "right"
+    assert matches("on August 17, 1945", gold).verdict == "right"
+    assert matches("on September 2, 1945", gold).verdict == "wrong"
+
+
+def test_what_the_question_denies_the_answer_does_not():
+    question = "Which year did the team not take part?"
+    assert (
+        matches("They did not take part in 1980.", gold_of("1980"), question=question).verdict
+        == "right"
+    )
+    assert matches("They did not take part in 1980.", gold_of("1980")).verdict == "wrong"

@@ -1,0 +1,219 @@
+"""Golds made ready for comparison, once for every answer that will be held against them."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterable
+from itertools import pairwise
+from typing import NamedTuple
+
+from kg_builder.matching.dates import Date, agreement, dates
+from kg_builder.matching.lexicon import pack, words
+from kg_builder.matching.names import forms
+from kg_builder.matching.normalise import IDEOGRAPH, fold, is_ideograph, plain
+from kg_builder.matching.overlap import Words, prepare_words
+from kg_builder.matching.quantities import Quantity, quantities
+from kg_builder.question import AnswerType, Gold
+
+_LIST = re.compile(r"[、,，;；/]|\s和\s?|(?<=[\u4e00-\u9fff])[和与及](?=[\u4e00-\u9fff])")
+_MOST_NOUNS = 3  # words that a number may count and still be a number
+
+
+class Name(NamedTuple):
+    """One name of one object. All its strings are folded, with a space on both sides."""
+
+    raw: str
+    plain: str
+    needles: tuple[str, ...]  # each of them in an answer is the name
+    family: frozenset[str]  # those of the needles that are only the family name
+    places: tuple[str, ...]  # wider places
+    parts: tuple[str, ...]  # the items, where the name is a list
+    spaced: tuple[re.Pattern[str], ...]  # the Latin needles with or without spaces and hyphens
+    pairs: tuple[str, ...]  # neighbouring ideographs of a name of four or more
+    dates: tuple[Date, ...]  # where the name is a date, or the two ends of a range
+    quantities: tuple[Quantity, ...]  # where the name is a number
+    noun: str  # what the number counts: "five starting pitchers"
+    words: Words | None
+
+
+class Prepared(NamedTuple):
+    """A gold ready for comparison."""
+
+    objects: tuple[tuple[Name, ...], ...]
+    need_all: bool
+    answer_type: AnswerType
+    needles: tuple[str, ...]
+    any_needle: bool  # any one of them settles the answer: not all objects are needed
+    numeric: bool  # some name is a date or a number
+    proper: bool  # some name is a proper name of several words, a date or a number
+    dates: tuple[Date, ...]
+    hints: tuple[str, ...]  # an answer without any of these gives no name in part
+    squeezed: tuple[str, ...]  # the needles without their spaces
+
+
+def gold_of(
+    names: str | Iterable[str], *, need_all: bool = False, answer_type: AnswerType = "term"
+) -> Gold:
+    """A Gold from plain strings: every string is an object of its own."""
+    strings = (names,) if isinstance(names, str) else tuple(names)
+    return Gold(
+        objects=tuple((name,) for name in strings), need_all=need_all, answer_type=answer_type
+    )
+
+
+@functools.lru_cache(maxsize=1 << 16)
+def prepare(
+    objects: tuple[tuple[str, ...], ...], need_all: bool, answer_type: AnswerType
+) -> Prepared:
+    prepared = tuple(tuple(_name(raw, answer_type) for raw in names) for names in objects)
+    everything = [name for names in prepared for name in names]
+    needles = tuple(dict.fromkeys(needle for name in everything for needle in name.needles))
+    hints = dict.fromkeys(
+        hint
+        for name in everything
+        for hint in (
+            *(name.words.hints if name.words else ()),
+            *name.parts,
+            *name.places,
+            *name.pairs,
+        )
+    )
+    return Prepared(
+        objects=prepared,
+        need_all=need_all,
+        answer_type=answer_type,
+        needles=needles,
+        any_needle=not need_all
+        and not any(name.family for name in everything)
+        and answer_type != "place",
+        numeric=any(name.dates or name.quantities for name in everything),
+        proper=any(
+            name.dates or name.quantities or (name.words is not None and name.words.proper)
+            for name in everything
+        ),
+        dates=tuple(date for name in everything if len(name.dates) == 1 for date in name.dates),
+        hints=tuple(hints),
+        squeezed=tuple(needle.replace(" ", "") for needle in needles if _squeezable(needle)),
+    )
+
+
+@functools.cache
+def _fillers() -> tuple[frozenset[str], re.Pattern[str]]:
+    chinese = sorted(pack("zh")["fillers"]["words"], key=len, reverse=True)
+    return words("en", "fillers", "words"), re.compile("|".join(map(re.escape, chinese)))
+
+
+def _rest(text: str, spans: Iterable[tuple[int, int]]) -> str:
+    """What a gold says beside its numbers: "" for a pure date or number, else what it counts."""
+    for start, end in sorted(spans, reverse=True):
+        text = text[:start] + " " + text[end:]
+    english, chinese = _fillers()
+    return " ".join(word for word in fold(chinese.sub(" ", text)).split() if word not in english)
+
+
+def _squeezable(needle: str) -> bool:
+    return len(needle) > 7 and needle.isascii()
+
+
+def _spaced(needle: str) -> re.Pattern[str]:
+    """Finds "back-flow" for "backflow", and "rearview" for "rear view"."""
+    letters = r"[\s-]?".join(map(re.escape, needle.replace(" ", "")))
+    return re.compile(rf"(?<![^\W_]){letters}(?![^\W_])")
+
+
+def _pairs(raw: str) -> tuple[str, ...]:
+    characters = fold(raw).split()
+    if len(characters) < 4 or not all(map(is_ideograph, raw)):
+        return ()
+    return tuple(f" {a} {b} " for a, b in pairwise(characters))
+
+
+# A time of day after a date; a day is precise enough.
+_CLOCK = re.compile(
+    r"(?:凌晨|清晨|早晨|早上|上午|中午|下午|傍晚|晚上|晚|夜里|深夜)?\d{1,2}(?:时|点)(?:\d{1,2}分|半|整)?"
+    r"|(?:\bat\s)?\b\d{1,2}:\d{2}(?::\d{2})?(?:\s?[ap]\.?m\.?)?"
+)
+_ONE_UNIT = re.compile(r"\s*an? (?=[a-z]+\s*$)")
+
+
+def _name(raw: str, answer_type: AnswerType) -> Name:
+    text = _CLOCK.sub("", plain(raw)).strip()
+    found_dates = tuple(dates(text)) if answer_type != "number" else ()
+    if found_dates and (
+        len(found_dates) > 2 or _rest(text, ((d.start, d.end) for d in found_dates))
+    ):
+        found_dates = ()
+    numbers, noun = _numbers(text, bool(found_dates), answer_type)
+    other = forms(raw, answer_type)
+    family = frozenset(map(fold, other.family))
+    needles = dict.fromkeys((fold(raw), *map(fold, other.full), *map(fold, other.family)))
+    needles.pop(" ", None)
+    if found_dates and all(needle.replace(" ", "").isdigit() for needle in needles):
+        needles = {}  # -551 folds to 551
+    if numbers and not noun:
+        needles = {}  # 5 is not the 5 of "5 million" or "July 5": only as a quantity
+    pieces = [fold(piece) for piece in _LIST.split(raw)]
+    parts = tuple(piece for piece in pieces if len(piece) > 4)
+    return Name(
+        raw=raw,
+        plain=plain(raw).strip(),
+        needles=tuple(needles),
+        family=family - {fold(raw)},
+        places=tuple(map(fold, other.place)),
+        parts=parts if len(parts) == len(pieces) > 1 and not found_dates else (),
+        spaced=tuple(_spaced(needle) for needle in needles if _squeezable(needle)),
+        pairs=_pairs(raw),
+        dates=found_dates,
+        quantities=numbers,
+        noun=noun,
+        words=None if numbers or found_dates else prepare_words(raw, answer_type),
+    )
+
+
+def _numbers(text: str, is_date: bool, answer_type: AnswerType) -> tuple[tuple[Quantity, ...], str]:
+    """The number that a gold is, and what it counts."""
+    if is_date and (answer_type == "date" or not text.replace(".", "", 1).isdigit()):
+        return (), ""
+    numbers = quantities(_ONE_UNIT.sub("1 ", text))  # "a week" is one week, and not "741 weeks"
+    if len(numbers) != 1:
+        return (), ""
+    if text != (text := _ONE_UNIT.sub("1 ", text)) and not numbers[0].dimension:
+        return (), ""
+    noun = _rest(text, [(numbers[0].start, numbers[0].end)])
+    if noun in fold(pack("units")["counters"]["words"]).split():
+        noun = ""
+    nouns = noun.split()
+    if len(nouns) > (_MOST_NOUNS if noun.isascii() else 2 * _MOST_NOUNS):
+        return (), ""
+    if numbers[0].bare and noun:  # 三国演义 counts nothing
+        return (), ""
+    return (numbers[0]._replace(bare=False),), f" {noun} " if noun else ""
+
+
+def finer(gold: Prepared, date: Date) -> list[Date]:
+    """The dates of a gold that say more precisely what ``date``, another of them, says."""
+    return [
+        other
+        for other in gold.dates
+        if agreement(date, other) == "same" and agreement(other, date) == "coarser"
+    ]
+
+
+@functools.lru_cache(maxsize=1 << 14)
+def needle_pattern(needle: str) -> re.Pattern[str]:
+    """Finds the words of a needle in plain text, whatever punctuation stands between them.
+
+    A lone ideograph has to be all that a clause says: 女 in 「她是女的」, not in 「女王」.
+    """
+    parts = needle.split()
+    pattern = r"[\W_]*".join(re.escape(part) for part in parts)
+    if len(parts) == 1 and len(parts[0]) == 1 and is_ideograph(parts[0]):
+        fillers = pack("zh")["fillers"]
+        return re.compile(
+            rf"(?:(?<=[{fillers['copulas']}])|(?<!\w)){pattern}(?=[{fillers['endings']}]?(?:\W|$|的))"
+        )
+    not_word = rf"[^\W_{IDEOGRAPH}]"
+    before = "" if is_ideograph(parts[0][0]) else rf"(?<!{not_word})"
+    after = "" if is_ideograph(parts[-1][-1]) else rf"(?!{not_word})"
+    return re.compile(before + pattern + after)

@@ -1,0 +1,139 @@
+"""Names: the forms under which one and the same thing may be named."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from kg_builder.matching.lexicon import pack, words
+from kg_builder.matching.normalise import IDEOGRAPH, fold
+from kg_builder.question import AnswerType
+
+_DOT = re.compile(r"[·・•‧∙⋅･.．=＝-]")
+_BRACKET = re.compile(r"[(（\[【〔]([^()（）\[\]【】〔〕]*)[)）\]】〕]")
+_HAN = re.compile(f"[{IDEOGRAPH}]")
+_ALL_HAN = re.compile(f"[{IDEOGRAPH}]+")
+_MARKS = "《》〈〉「」『』“”\"' "
+
+
+class Forms(NamedTuple):
+    """What else names the same thing; nothing here is folded."""
+
+    full: tuple[str, ...]  # as good as the name itself
+    family: tuple[str, ...]  # family names: good unless another given name stands before
+    place: tuple[
+        str, ...
+    ]  # the wider places of 「山东省微山县」 or "Austin, Texas": not precise enough
+
+
+@functools.cache
+def _places() -> re.Pattern[str]:
+    endings = sorted(pack("zh")["names"]["places"], key=len, reverse=True)
+    return re.compile(rf"[{IDEOGRAPH}]{{2,7}}?(?:{'|'.join(endings)})")
+
+
+def forms(name: str, answer_type: AnswerType) -> Forms:
+    """The other forms of ``name``."""
+    full: list[str] = []
+    bare = _BRACKET.sub("", name).strip()
+    if bare and bare != name:
+        full.append(bare)
+        inner = _BRACKET.search(name)
+        # 世界卫生组织（WHO）: the same name in another script; 李娜（网球运动员） only says which one.
+        if (
+            inner
+            and fold(inner[1]).strip()
+            and bool(_HAN.search(inner[1])) != bool(_HAN.search(bare))
+        ):
+            full.append(inner[1])
+    else:
+        bare = name
+    family: list[str] = []
+    place: list[str] = []
+    if _HAN.search(bare):
+        stripped = bare.strip(_MARKS)
+        full.extend(_endings(stripped, answer_type))
+        if answer_type in ("person", "term"):
+            family.extend(_families(stripped))
+        if answer_type in ("place", "term"):
+            parts = _places().findall(stripped)
+            if len(parts) > 1 and "".join(parts) == stripped:
+                full.extend("".join(parts[i:]) for i in range(1, len(parts)))
+                place.extend("".join(parts[:i]) for i in range(1, len(parts)))
+    else:
+        full.extend(_latin(bare))
+        if answer_type in ("place", "term"):
+            head, *tail = (part.strip() for part in bare.split(","))
+            if (
+                head
+                and 0 < len(tail) < 3
+                and all(re.fullmatch(r"[A-Z][\w.' -]{2,30}", p) for p in tail)
+            ):
+                full.extend((head, *_latin(head)))
+                place.extend(tail)
+    return Forms(tuple(full), tuple(family), tuple(place))
+
+
+def _families(name: str) -> Iterator[str]:
+    """爱因斯坦 and 阿尔伯特·爱因斯坦 are one person, 阿尔伯特 could be anybody."""
+    parts = [part for part in _DOT.split(name) if part]
+    for first in range(1, len(parts)):
+        rest = "".join(parts[first:])
+        if len(rest) > 1 and _ALL_HAN.fullmatch(rest):
+            yield rest
+
+
+def _endings(name: str, answer_type: AnswerType) -> Iterator[str]:
+    """A Chinese name without its title or kind (北京市, 微软公司), or with another ending (英语, 英文)."""
+    if not _ALL_HAN.fullmatch(name):
+        return
+    names = pack("zh")["names"]
+    endings: list[str] = []
+    if answer_type in ("person", "term"):
+        endings += names["honorifics"]
+    if answer_type in ("place", "term"):
+        endings += names["places"]
+    if answer_type in ("organization", "term"):
+        endings += names["organizations"]
+    for ending in sorted(endings, key=len, reverse=True):
+        stem = name.removesuffix(ending)
+        if stem != name and len(stem) > 1:
+            yield stem
+            break
+    for group in names["alike"]:
+        for ending in sorted(group, key=len, reverse=True):
+            stem = name.removesuffix(ending) if ending else ""
+            if stem and stem != name and len(stem) < 5:
+                yield from (stem + other for other in group if other != ending)
+                if len(stem) == 1:
+                    yield stem
+                break
+
+
+def _latin(name: str) -> Iterator[str]:
+    articles, prepositions = words("en", "names", "articles"), words("en", "names", "prepositions")
+    parts = fold(name).split()
+    while len(parts) > 1 and (parts[0] in articles or parts[0] in prepositions):
+        parts = parts[1:]
+        yield " ".join(parts)
+    stripped = without_titles(parts)
+    if stripped != parts:
+        yield " ".join(stripped)
+
+
+def without_titles(parts: list[str]) -> list[str]:
+    """A folded Latin name without titles before it and suffixes behind, two words at least left."""
+    titles, suffixes = words("en", "names", "titles"), words("en", "names", "suffixes")
+    longest = max(len(title.split()) for title in titles)
+    found = True
+    while found:
+        found = False
+        for length in range(longest, 0, -1):
+            if len(parts) - length > 1 and " ".join(parts[:length]) in titles:
+                parts, found = parts[length:], True
+                break
+    while len(parts) > 2 and parts[-1] in suffixes:
+        parts = parts[:-1]
+    return parts

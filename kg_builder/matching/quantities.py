@@ -1,0 +1,233 @@
+"""Quantities: numbers with their units, and whether two of them are the same."""
+
+from __future__ import annotations
+
+import functools
+import re
+from typing import Literal, NamedTuple
+
+from kg_builder.matching.lexicon import any_of, pack
+from kg_builder.matching.normalise import plain
+from kg_builder.matching.numbers import Numeral, numerals
+
+Likeness = Literal["same", "rounded", "near", "other"]
+_NEAR = 0.05  # relative difference up to which a rounded number may mean the same
+
+
+class Quantity(NamedTuple):
+    """A number in the base unit of its ``dimension`` ("" where no unit is known).
+
+    ``step`` is what one more in the last written place is worth, in the same base unit.
+    """
+
+    value: float
+    step: float
+    digits: int
+    dimension: str
+    unit: str
+    ordinal: bool
+    rounded: bool  # said to be approximate
+    bare: bool  # a lone Chinese numeral or a "one" that may count nothing
+    start: int
+    end: int
+
+
+class Unit(NamedTuple):
+    dimension: str
+    name: str
+    factor: float = 1.0
+    offset: float = 0.0
+
+
+class _Lexicon(NamedTuple):
+    units: dict[str, Unit]  # by every name they bear
+    by_name: dict[str, Unit]
+    after: re.Pattern[str]  # a unit right after a number
+    before: re.Pattern[str]  # a currency sign right before it
+    prefixes: dict[str, Unit]
+    counter: re.Pattern[str]
+    rounding_before: re.Pattern[str]
+    rounding_after: re.Pattern[str]
+
+
+def _after_number(words: list[str]) -> str:
+    """A pattern of any of ``words``, the longest first; no word boundary before: 54mbps."""
+    ordered = sorted({plain(word) for word in words}, key=lambda word: (-len(word), word))
+    return "|".join(re.escape(w) + (r"(?![a-z])" if "a" <= w[-1] <= "z" else "") for w in ordered)
+
+
+@functools.cache
+def _lexicon() -> _Lexicon:
+    table = pack("units")
+    units: dict[str, Unit] = {}
+    for dimension, entries in table["units"].items():
+        for name, entry in entries.items():
+            unit = Unit(dimension, name, entry.get("factor", 1.0), entry.get("offset", 0.0))
+            units |= dict.fromkeys(map(plain, entry["names"]), unit)
+    prefixes = {plain(sign): units[plain(name)] for sign, name in table["prefixes"].items()}
+    rounding = table["rounding"]
+    return _Lexicon(
+        units,
+        {unit.name: unit for unit in units.values()},
+        re.compile(rf"[\s-]?[多余]?({_after_number(list(units))})(半)?"),
+        re.compile(rf"(?:^|[^a-z])({'|'.join(map(re.escape, sorted(prefixes, key=len, reverse=True)))})\s?$"),
+        prefixes,
+        re.compile(rf"\s*(?:$|[^\w\s]|[几多余]|{_after_number(table['counters']['words'].split())})"),
+        re.compile(rf"(?:{any_of(rounding['before'])})\s*(?:the|a)?\s*$"),
+        re.compile(rf"\s*(?:{any_of(rounding['after'])})"),
+    )  # fmt: skip
+
+
+def quantities(text: str) -> list[Quantity]:
+    """Every number of ``text`` (as ``normalise.plain`` gives it) with the unit beside it."""
+    found = [_measure(text, numeral) for numeral in _ratios(text, numerals(text))]
+    return _sums(text, found)
+
+
+def _ratios(text: str, numbers: list[Numeral]) -> list[Numeral]:
+    """百分之五十 is one number, not two; so is 三分之一."""
+    if "分之" not in text:
+        return numbers
+    joined: list[Numeral] = []
+    for number in numbers:
+        before = text[: number.start]
+        if joined and (before.endswith("分之") and joined[-1].end == number.start - 2):
+            lower = joined.pop()
+            if lower.value:
+                number = number._replace(
+                    value=number.value / lower.value,
+                    step=number.step / lower.value if lower.value in (100, 1000) else 1e-9,
+                    start=lower.start,
+                )
+        joined.append(number)
+    return joined
+
+
+def _measure(text: str, numeral: Numeral) -> Quantity:
+    lexicon = _lexicon()
+    before = text[max(0, numeral.start - 20) : numeral.start]
+    unit, end, half = Unit("", ""), numeral.end, 0.0
+    following = lexicon.after.match(text, numeral.end)
+    sign = lexicon.before.search(before) if before else None
+    if sign:
+        unit = lexicon.prefixes[sign[1]]
+        before = before[: sign.start(1)]
+    elif following and not numeral.ordinal:
+        unit, end = lexicon.units[following[1]], following.end()
+        half = 0.5 if following[2] else 0.0
+    elif "分之" in text[numeral.start : numeral.end]:
+        unit = Unit("ratio", "")
+    value = numeral.value + half
+    if (before.endswith("-") and not before[-2:-1].isalnum()) or before.endswith(("负", "零下")):
+        value = -value
+    after = lexicon.rounding_after.match(text, end) or lexicon.rounding_after.match(
+        text, numeral.end
+    )
+    return Quantity(
+        value * unit.factor + unit.offset,
+        numeral.step * unit.factor,
+        numeral.digits,
+        unit.dimension,
+        unit.name,
+        numeral.ordinal or bool(_ORDINAL.search(before)),
+        bool(after or (before and lexicon.rounding_before.search(before))),
+        not unit.dimension and not numeral.ordinal and _is_bare(text, numeral),
+        numeral.start,
+        end,
+    )
+
+
+_ORDINAL = re.compile(r"(?:\bnumber|\bno\.?|#|第)\s?$")
+
+
+def _is_bare(text: str, numeral: Numeral) -> bool:
+    if numeral.kind == "chinese":
+        if numeral.end - numeral.start > 1 and text[numeral.start] not in "百千万亿兆":
+            return False
+        return not _lexicon().counter.match(text, numeral.end)
+    if numeral.kind == "english" and numeral.value == 1:  # "one of them", "the one who"
+        return bool(
+            re.match(r"\s(?:of|can|could|may|might|should|would|who|that)\b", text[numeral.end :])
+        )
+    return False
+
+
+_JOINT = re.compile(r"(?:\s|,\s|\sand\s|又|零)?$")
+
+
+def _sums(text: str, found: list[Quantity]) -> list[Quantity]:
+    """5 feet 11 inches is one length, 1小时30分钟 one time: ever smaller units in a row."""
+    summed: list[Quantity] = []
+    for quantity in found:
+        last = summed[-1] if summed else None
+        if (
+            last is not None
+            and quantity.dimension not in ("", "ratio", "temperature")
+            and last.dimension == quantity.dimension
+            and last.unit != quantity.unit
+            and last.value > quantity.value
+            and last.step > quantity.step
+            and _JOINT.fullmatch(text[last.end : quantity.start])
+        ):
+            summed[-1] = last._replace(
+                value=last.value + quantity.value, step=quantity.step, digits=9, end=quantity.end
+            )
+        else:
+            summed.append(quantity)
+    return summed
+
+
+def likeness(gold: Quantity, other: Quantity) -> Likeness:
+    """Whether ``other`` is the number that ``gold`` is.
+
+    A missing unit is supplied by the question; different ones (5 miles, 5 km) are converted. "rounded"
+    means that the finer number, rounded or cut at the last place of the coarser one, gives it (8848 米
+    for 8848.86 米, 1.4亿 for 143,000,000); "near" that it is said to be about right and is within 5%.
+    """
+    a, b = gold, other
+    if {a.dimension, b.dimension} == {"angle", "temperature"}:  # 度 may be either
+        a, b = (q._replace(dimension="") if q.dimension == "angle" else q for q in (a, b))
+    if a.dimension and b.dimension and a.dimension != b.dimension:
+        return "other"
+    if a.ordinal != b.ordinal and (a.dimension or b.dimension):  # number 1 is not one week
+        return "other"
+    if a.dimension != b.dimension:  # one has no unit: it may be meant in that of the other
+        scales = [_lexicon().by_name.get(a.unit or b.unit, Unit("ratio", "", 0.01))]
+        if "ratio" in (a.dimension, b.dimension):
+            scales.append(Unit("ratio", ""))  # 一半 is 50% and so is 0.5
+        pairs = [(a, _lift(b, u)) if a.dimension else (_lift(a, u), b) for u in scales]
+        return min((_compare(*pair) for pair in pairs), key=_ORDER.index)
+    return _compare(a, b)
+
+
+_ORDER: list[Likeness] = ["same", "rounded", "near", "other"]
+
+
+def _lift(quantity: Quantity, unit: Unit) -> Quantity:
+    return quantity._replace(
+        value=quantity.value * unit.factor + unit.offset, step=quantity.step * unit.factor
+    )
+
+
+def _compare(gold: Quantity, other: Quantity) -> Likeness:
+    largest = max(abs(gold.value), abs(other.value))
+    difference = abs(gold.value - other.value)
+    if difference <= 1e-9 * largest:
+        return "same"
+    coarse = gold if gold.step >= other.step else other
+    if gold.unit and other.unit and gold.unit != other.unit:
+        if difference <= 0.01 * largest:  # a conversion is never exact to the last place
+            return "rounded"
+    else:
+        # 8848 for 8848.86 is cut off, as people do; two digits must be rounded, and admit it.
+        free = coarse.digits > 2
+        said = coarse.digits == 2 and (coarse.rounded or coarse is gold)
+        if (free or said) and difference < coarse.step * (0.999999 if free else 0.500001):
+            return "rounded"
+    rough = gold.rounded or other.rounded or _written_roughly(coarse)
+    return "near" if rough and difference <= _NEAR * largest else "other"
+
+
+def _written_roughly(quantity: Quantity) -> bool:
+    """1.4亿 is written as a rounded number, 140,000,000 persons and 1963 are not."""
+    return quantity.step > 1 or (quantity.step < 1 and quantity.digits < 3)

@@ -1,0 +1,230 @@
+"""Stance: whether an answer asserts what it names, denies it, or offers it among other candidates."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+from kg_builder.matching.lexicon import any_of, pack
+from kg_builder.matching.normalise import IDEOGRAPH, fold
+
+Stance = Literal["asserted", "negated", "hedged", "related"]
+
+REACH = 40  # characters looked at on either side
+_REACH_ZH = 12  # characters that a Chinese denial reaches
+_REACH_EN = 5  # words that an English one does
+
+_CLAUSE = re.compile(r"[.;!?。；！？\n,，:：()（）]")
+_SENTENCE = re.compile(r"[;!?。；！？\n]|\.(?=\s|$)")
+_CLOSING = r"[\"')\]\s》」』]*"
+_OPENING = r"(?:(?:the|an?|in|on|by|at|from|of|to)\s)*[\"'(《「『]*"
+_ITEM = r"(?P<other>[^,，。；;!?！？\n.]{1,40}"
+
+
+def _cues(phrases: list[str]) -> frozenset[str]:
+    """A few words so that every text with one of the phrases has one of them (greedy hitting set)."""
+    common = {*fold(pack("zh")["common"]["words"]).split(), *pack("en")["common"]["words"].split()}
+    left = [frozenset(fold(phrase).split()) for phrase in phrases]
+    left = [words - common or words for words in left]
+    cues: set[str] = set()
+    while left:
+        counts: dict[str, int] = {}
+        for words in left:
+            for word in words:
+                counts[word] = counts.get(word, 0) + 1
+        best = max(sorted(counts), key=counts.__getitem__)
+        cues.add(best)
+        left = [words for words in left if best not in words]
+    return frozenset(cues)
+
+
+class _Patterns(NamedTuple):
+    cues: frozenset[str]
+    refusal_cues: frozenset[str]
+    harmless: re.Pattern[str]
+    deny_zh: re.Pattern[str]
+    deny_en: re.Pattern[str]
+    turn_zh: re.Pattern[str]
+    turn_en: re.Pattern[str]
+    after: re.Pattern[str]
+    after_harmless: re.Pattern[str]
+    either: re.Pattern[str]
+    or_right: re.Pattern[str]
+    or_left: re.Pattern[str]
+    same: re.Pattern[str]
+    candidates: re.Pattern[str]
+    hedge_zh: re.Pattern[str]
+    hedge_en: re.Pattern[str]
+    kin: re.Pattern[str]
+    refusal: re.Pattern[str]
+
+
+@functools.cache
+def _patterns() -> _Patterns:
+    zh, en = pack("zh"), pack("en")
+    deny, deny_en, hedge, hedge_en = zh["negation"], en["negation"], zh["hedge"], en["hedge"]
+    phrases = [
+        *deny["words"], *deny["after"], *deny_en["words"], *deny_en["after"], *hedge["words"],
+        *hedge["or"], hedge["choice"], *hedge_en["words"], *hedge_en["or"],
+    ]  # fmt: skip
+    refusals = [*zh["refusal"]["phrases"], *en["refusal"]["phrases"]]
+    or_words = f"(?:{any_of(hedge['or'])}|{any_of(hedge_en['or'])})"
+    verbs = "is|are|was|were|do|does|did|has|have|had|can|could|wo|would|should"
+    return _Patterns(
+        cues=_cues(phrases),
+        refusal_cues=_cues(refusals),
+        harmless=re.compile(any_of([*deny["harmless"], *hedge["harmless"], *deny_en["harmless"]])),
+        deny_zh=re.compile(any_of(deny["words"])),
+        deny_en=re.compile(rf"{any_of(deny_en['words'])}|n't(?![a-z])"),
+        turn_zh=re.compile(any_of(deny["turns"])),
+        turn_en=re.compile(any_of(deny_en["turns"])),
+        after=re.compile(rf"{_CLOSING}(?:{any_of(deny['after'])}|{any_of(deny_en['after'])})"),
+        after_harmless=re.compile(
+            rf"{_CLOSING}(?:{any_of(deny['after_harmless'])}"
+            rf"|(?:{verbs})(?:n't| not) {any_of(deny_en['turns'])})"
+        ),
+        either=re.compile(r"不是.{1,20}就是|要么.{1,20}要么"),
+        or_right=re.compile(rf"{_CLOSING}(?P<comma>[,，]?)\s*{or_words}\s*{_ITEM})"),
+        or_left=re.compile(rf"{_ITEM}?)(?P<comma>[,，]?)\s*{or_words}\s*{_OPENING}$"),
+        same=re.compile(rf"{any_of(hedge['same'])}[^,，。；]*$"),
+        candidates=re.compile(rf"{any_of(hedge['words'])}[^,，。；]*、|、[^,，。；]*{any_of(hedge['or'])}"),
+        hedge_zh=re.compile(any_of(hedge["words"])),
+        hedge_en=re.compile(any_of(hedge_en["words"])),
+        kin=re.compile(
+            rf"{_CLOSING}(?:的{any_of(zh['names']['kin'])}|'s\s(?:[a-z]+\s)?{any_of(en['names']['kin'])})"
+        ),
+        refusal=re.compile(rf"{any_of(zh['refusal']['phrases'])}|{any_of(en['refusal']['phrases'])}"),
+    )  # fmt: skip
+
+
+def may_matter(words: list[str]) -> bool:
+    """Whether folded words around a name may deny it or offer it among others."""
+    return not _patterns().cues.isdisjoint(words)
+
+
+def refusal(text: str) -> re.Match[str] | None:
+    """A phrase by which the answer (as ``plain`` gives it) says that it does not know."""
+    return _patterns().refusal.search(text)
+
+
+def may_refuse(words: list[str]) -> bool:
+    """Whether folded words may hold a phrase of refusal."""
+    return not _patterns().refusal_cues.isdisjoint(words)
+
+
+def same_sentence(text: str, a: int, b: int) -> bool:
+    """Whether two places of a text lie in one sentence."""
+    return not _SENTENCE.search(text, min(a, b), max(a, b))
+
+
+class Context(NamedTuple):
+    """What the stance towards a name depends on beside the answer itself."""
+
+    is_gold: Callable[[str], bool]  # whether another candidate is right as well
+    question: str  # as ``plain`` gives it: what it denies, the answer does not deny
+    strict: bool  # A "or" B of names and numbers are two candidates, of common nouns one thing
+
+
+def stance(text: str, start: int, end: int, context: Context) -> Stance:
+    """How ``text`` (as ``plain`` gives it) means what stands at ``start``–``end`` of it."""
+    p = _patterns()
+    before = text[max(0, start - REACH) : start]
+    after = text[end : end + REACH]
+    if p.either.search(before[-22:] + text[start:end] + after[:22]):
+        return "hedged"
+    clause = _masked(_CLAUSE.split(before)[-1])
+    if _denied(clause, context.question) or _denied_after(after):
+        return "negated"
+    if _one_of_several(text, before, after, context):
+        return "hedged"
+    if p.kin.match(after) and not _known(after, context.question):
+        return "related"
+    return "asserted"
+
+
+def _known(after: str, question: str) -> bool:
+    """「岳飞的儿子是岳云」 answers whose son 岳云 is: what follows is what was asked about."""
+    rest = re.split(r"是|为|叫|\bis\b|\bwas\b|,|，|。|\.", after, maxsplit=1)
+    words = fold(rest[1]).strip() if len(rest) > 1 else ""
+    return bool(words) and bool(question) and f" {words} " in fold(question)
+
+
+def _masked(clause: str) -> str:
+    return _patterns().harmless.sub(lambda found: "＿" * len(found.group()), clause)
+
+
+def _denied(clause: str, question: str) -> bool:
+    p = _patterns()
+    for found in p.deny_zh.finditer(clause):
+        gap, word = clause[found.end() :], found.group()
+        reach = _REACH_ZH if "是" in word or len(word) > 2 else 4
+        if len(gap) > reach or p.turn_zh.search(gap) or "是" in gap or '"' in gap:
+            continue
+        if "的" in gap and "是" not in word and "非" not in word:  # 不出名的某人
+            continue
+        if not (question and word in question):
+            return True
+    for found in p.deny_en.finditer(clause):
+        gap = clause[found.end() :]
+        if len(gap.split()) > _REACH_EN or p.turn_en.search(gap) or '"' in gap.rstrip(' "(') + "":
+            continue
+        if not (question and p.deny_en.search(question)):
+            return True
+    return False
+
+
+def _denied_after(after: str) -> bool:
+    p = _patterns()
+    return bool(p.after.match(after)) and not p.after_harmless.match(after)
+
+
+def _one_of_several(text: str, before: str, after: str, context: Context) -> bool:
+    p = _patterns()
+    left, right = _masked(before), _masked(after)
+    sentence = _SENTENCE.split(left)[-1], _SENTENCE.split(right)[0]
+    for found in (p.or_right.match(right), p.or_left.search(left)):
+        if found and _candidate(found, left, sentence, context):
+            return True
+    if "还是" in sentence[0] + sentence[1] and re.search(
+        rf"是[^，,]*(?:＠还是|还是[{IDEOGRAPH}《\"]*＠)", "＠".join(sentence)
+    ):
+        return True
+    clause = re.split("[,，]", sentence[0])[-1] + "＠" + re.split("[,，]", sentence[1])[0]
+    if "、" in clause and p.candidates.search(clause):
+        others = [item for item in re.split("[、＠]", clause) if item.strip()]
+        if not all(map(context.is_gold, others)):
+            return True
+    return _repeated(text, _CLAUSE.split(left)[-1])
+
+
+def _repeated(text: str, clause: str) -> bool:
+    """「可能是甲，也可能是乙」: several guesses, this one among them."""
+    p = _patterns()
+    return any(
+        len(pattern.findall(text)) > 1 and pattern.search(clause) is not None
+        for pattern in (p.hedge_zh, p.hedge_en)
+    )
+
+
+def _candidate(
+    found: re.Match[str], left: str, sentence: tuple[str, str], context: Context
+) -> bool:
+    """Whether what stands at the other side of an "or" is another answer."""
+    p = _patterns()
+    words = fold(found["other"]).split()
+    if (
+        not words
+        or words[0] in pack("en")["hedge"]["not_candidates"]
+        or context.is_gold(found["other"])
+    ):
+        return False
+    if re.search(f"[{IDEOGRAPH}]", found.group()):
+        return not p.same.search(left)
+    if context.strict:
+        return not found["comma"]  # "24 hours, or one day" says the same twice
+    short = len("".join(sentence).split()) < 8 and not re.search(
+        r"\b(?:is|was|are|were)\b", sentence[0]
+    )
+    return short or bool(p.hedge_en.search("".join(sentence)))
