@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from calendar import monthrange
 from typing import NamedTuple
 
 from kg_builder.question import AnswerType
@@ -13,6 +12,7 @@ MONTHS = (
     "January", "February", "March", "April", "May", "June", "July",
     "August", "September", "October", "November", "December",
 )  # fmt: skip
+DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 # Units that English says otherwise; a measure word for things is left out.
 UNITS = {
     "": "",
@@ -155,7 +155,10 @@ def _day(year: int, month: str | None, day: str | None, about: str) -> Literal |
 
 def _is_day(month: int, day: int, year: int = 2000) -> bool:
     """Leap years are reckoned as the calendar of today does, before 1582 too."""
-    return 1 <= month <= 12 and 1 <= day <= monthrange(year if year > 0 else 2000, month)[1]
+    if not 1 <= month <= 12 or not 1 <= day <= DAYS[month - 1]:
+        return False
+    leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+    return day < 29 or month != 2 or leap
 
 
 def _century(found: re.Match[str]) -> Literal:

@@ -1,13 +1,18 @@
 """Export: facts grouped part by part, worded by the relations' templates, written as JSON Lines.
 
-The wordings are made in Python (relation.py); here only ``{s}`` and ``{o}`` are filled in. A test
-holds the questions against those that ``asking.build_questions`` makes from the same graph.
+The wordings are made in Python (relation.py); here they are filled in. A test holds the
+questions against those that ``asking.build_questions`` makes from the same graph.
 """
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import pyarrow as pa
 
 from kg_builder.asking import (
     AMBIGUOUS,
@@ -21,8 +26,14 @@ from kg_builder.asking import (
 from kg_builder.bulk.store import Store
 from kg_builder.cleaning import HAN_SQL, quoted, rules
 from kg_builder.passages import ALSO, COMMA, MAX_ALIASES, STOP
+from kg_builder.phrasing import capitalise
 from kg_builder.question import Language
+from kg_builder.relation import TOPICS, fill
 from kg_builder.splits import LEAK, held_out_relations
+
+# Holes in a template. These code points are no characters, so no text holds them.
+# WRITTEN and CAPITAL may be anywhere in the wordings; the others follow each other as in the record.
+WRITTEN, CAPITAL, HASH, NAME, ID, GOLD, SPLIT, POPULARITY, SOURCE = map(chr, range(0xFDD0, 0xFDD9))
 
 # phrasing.words for DuckDB.
 _NOT_A_WORD = r"'[^0-9a-z\x{00c0}-\x{024f}\x{0370}-\x{03ff}\x{0400}-\x{04ff}]+'"
@@ -46,45 +57,85 @@ class Wording:
     strict_names: bool
 
 
-def group_part(store: Store, part: int) -> None:
-    """Fill the temporary table ``fact`` with the facts of one part, their objects gathered."""
-    store.con.execute(
-        f"""
-        CREATE OR REPLACE TEMP TABLE fact AS
-        WITH gathered AS (
-            SELECT id, rel, min(key) AS first_key, count(*) FILTER (n = 0) AS rows,
-                list({{'oid': oid, 'zh': zh, 'en': en, 'zh_more': zh_more, 'en_more': en_more}}
-                    ORDER BY n, key) AS objects
-            FROM object WHERE part = {part} GROUP BY id, rel
-        ), leaking AS (
-            SELECT DISTINCT object.id, object.rel FROM object JOIN leak USING (id, oid)
-            WHERE object.part = {part}
-        )
-        SELECT gathered.*, leaking.id IS NOT NULL AS leaks FROM gathered
-        LEFT JOIN leaking USING (id, rel)
-        """
-    )
+def prepare_relations(
+    store: Store, languages: Sequence[Language], held_out_share: float, seed: int
+) -> frozenset[str]:
+    """Fill ``wording``, one row per asked relation, and ``template``, one per order of its wordings.
 
-
-def prepare_relations(store: Store, held_out_share: float, seed: int) -> frozenset[str]:
-    """Fill ``wording``: one row per asked relation; returns those held out for the test split."""
-    store.con.execute(
+    Returns the relations held out for the test split.
+    """
+    con = store.con
+    con.execute(
         """
         CREATE TABLE wording AS
         SELECT rel, arg_min(relation, p, 1)[1] AS r FROM (
             SELECT rel, p, relation FROM relation WHERE role = 'ask') GROUP BY rel
         """
     )
-    names = [rel for (rel,) in store.con.execute("SELECT rel FROM wording").fetchall()]
+    con.execute(
+        "CREATE TABLE template (language VARCHAR, rel VARCHAR, k INTEGER, pieces VARCHAR[])"
+    )
+    for language in languages:
+        found = con.execute(
+            f"SELECT rel, r.{language}_name, r.{language}_questions, r.answer FROM wording"
+        ).fetchall()
+        rows = [
+            [language, rel, k, line]
+            for rel, name, questions, answer in found
+            for k, line in enumerate(
+                question_templates(language, rel, name or "", questions, answer)
+            )
+        ]
+        if rows:
+            con.executemany("INSERT INTO template VALUES (?, ?, ?, ?)", rows)
+    names = [rel for (rel,) in con.execute("SELECT rel FROM wording").fetchall()]
     held = held_out_relations(names, held_out_share, seed)
-    store.con.execute("CREATE TABLE held_out (rel VARCHAR)")
+    con.execute("CREATE TABLE held_out (rel VARCHAR)")
     if held:
-        store.con.executemany("INSERT INTO held_out VALUES (?)", [[one] for one in sorted(held)])
-    store.con.execute("CREATE TABLE asked (language VARCHAR, split VARCHAR, rel VARCHAR, n BIGINT)")
-    store.con.execute(
+        con.executemany("INSERT INTO held_out VALUES (?)", [[one] for one in sorted(held)])
+    con.execute("CREATE TABLE asked (language VARCHAR, split VARCHAR, rel VARCHAR, n BIGINT)")
+    con.execute(
         "CREATE TABLE question_id (language VARCHAR, hash VARCHAR, split VARCHAR, rel VARCHAR)"
     )
     return held
+
+
+def question_templates(
+    language: Language, rel: str, name: str, questions: Sequence[str], answer: str
+) -> list[list[str]]:
+    """The JSON line of a relation's questions, cut at its holes, for each order of the paraphrases.
+
+    Made once per relation, so that a question costs a concatenation. ``WRITTEN`` and ``CAPITAL``
+    stay in the pieces: where they are depends on the wordings.
+    """
+
+    def worded(wording: str) -> str:
+        if language == "en" and wording.startswith("{s}"):
+            return fill(CAPITAL + wording[3:], s=WRITTEN)
+        return capitalise(fill(wording, s=WRITTEN), language)
+
+    first, *rest = (worded(wording) for wording in questions)
+    templates = []
+    for k in range(max(len(rest), 1)):
+        record = {
+            "id": f"{language}-{HASH}",
+            "text": first,
+            "language": language,
+            "subject": NAME,
+            "subject_id": ID,
+            "relation": rel,
+            "topic": fill(TOPICS[language], s=WRITTEN, p=name),
+            "gold": {"objects": GOLD, "need_all": False, "answer_type": answer},
+            "split": SPLIT,
+            "paraphrases": rest[k:] + rest[:k],
+            "popularity": POPULARITY,
+            "source": SOURCE,
+        }
+        line = json.dumps(record, ensure_ascii=False, separators=(",", ":")) + "\n"
+        for hole in (GOLD, POPULARITY):  # these are no strings
+            line = line.replace(f'"{hole}"', hole)
+        templates.append(re.split(f"[{HASH}-{SOURCE}]", line))
+    return templates
 
 
 def limit_questions(store: Store, wording: Wording) -> str | None:
@@ -109,37 +160,51 @@ def limit_questions(store: Store, wording: Wording) -> str | None:
     return str(last)
 
 
-def write_questions(store: Store, path: Path, wording: Wording, ids: bool) -> None:
-    """Write the questions of the part in ``fact``, and count them and what was dropped."""
-    lang = wording.language
-    con = store.con
+def write_questions(store: Store, part: int, path: Path, wording: Wording, ids: bool) -> None:
+    """Write the questions of a part, and count them and what was not asked."""
+    lang, con = wording.language, store.con
     con.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE candidate AS
-        WITH told AS (
-            SELECT fact.id, fact.rel, fact.leaks, fact.rows, rating.split, rating.source,
-                rating.popularity, rating.open, rating.{lang} AS name, rating.{lang}_ambiguous AS ambiguous,
-                w.r.{lang}_name AS relation_name, w.r.{lang}_questions AS questions,
+        WITH named AS (
+            SELECT object.id, rel, n, key, object.{lang} AS label, {_names_json(lang)} AS names,
+                coalesce(object.{lang}, object.{_other(lang)}) AS shown, rating.{lang} AS name
+            FROM object JOIN rating USING (id) WHERE part = {part}
+        ), judged AS (
+            SELECT *, {_given_away()} AS given FROM named
+        ), gathered AS (
+            SELECT id, rel, count(*) AS total, count(*) FILTER (n = 0) AS rows,
+                any_value(names) AS names, min(label) AS label, bool_or(given) AS given,
+                min(shown) AS shown
+            FROM judged GROUP BY id, rel
+        ), several AS (
+            SELECT id, rel, string_agg(names, ',' ORDER BY (label IS NULL), n, key) AS names
+            FROM judged SEMI JOIN (SELECT id, rel FROM gathered WHERE total > 1) USING (id, rel)
+            GROUP BY id, rel
+        ), leaking AS (
+            SELECT DISTINCT object.id, object.rel FROM object JOIN leak USING (id, oid)
+            WHERE object.part = {part}
+        ), told AS (
+            SELECT gathered.id, gathered.rel, gathered.rows, gathered.label, gathered.given,
+                gathered.shown, coalesce(several.names, gathered.names) AS names,
+                leaking.id IS NOT NULL AS leaks, held_out.rel IS NOT NULL AS held,
+                rating.split, rating.source, rating.popularity, rating.open,
+                rating.{lang} AS name, rating.{lang}_ambiguous AS ambiguous,
+                w.r.{lang}_name AS relation_name, len(w.r.{lang}_questions) AS wordings,
                 w.r.answer, w.r.one, w.r.titled, w.r.person, w.r.place,
-                list_filter(objects, lambda x: x.{lang} IS NOT NULL)
-                    || list_filter(objects, lambda x: x.{lang} IS NULL) AS objects,
-                {lang}_of_first, held_out.rel IS NOT NULL AS held
-            FROM (SELECT *, list_filter(objects, lambda x: x.{lang} IS NOT NULL)[1].{lang}
-                AS {lang}_of_first FROM fact) AS fact
-            JOIN rating USING (id) JOIN wording AS w USING (rel) LEFT JOIN held_out USING (rel)
-        ), shown AS (
-            SELECT *, list_transform(objects, lambda x: {_names(lang)}) AS names,
-                md5(id || '\t' || rel)[:16] AS hash
-            FROM told
+                md5(gathered.id || '\t' || gathered.rel)[:16] AS hash
+            FROM gathered JOIN rating USING (id) JOIN wording AS w USING (rel)
+            LEFT JOIN several USING (id, rel) LEFT JOIN leaking USING (id, rel)
+            LEFT JOIN held_out USING (rel)
         )
-        SELECT * EXCLUDE (objects), {_reason(lang, ids, wording.strict_names)} AS reason FROM shown
+        SELECT *, {_reason(ids, wording.strict_names)} AS reason FROM told
         """
     )
     con.execute(
         f"""
         INSERT INTO dropped
         SELECT '{lang} questions', reason, count(*),
-            min(left(id, 60) || ' | ' || rel || ' | ' || left(names[1][1], 80), 5)
+            min(left(id, 60) || ' | ' || rel || ' | ' || left(shown, 80), 5)
         FROM candidate WHERE reason IS NOT NULL GROUP BY reason
         """
     )
@@ -154,36 +219,60 @@ def write_questions(store: Store, path: Path, wording: Wording, ids: bool) -> No
             f"INSERT INTO question_id SELECT '{lang}', hash, split, rel FROM candidate"
             " WHERE reason IS NULL"
         )
-    con.execute(f"COPY ({_questions(wording)}) TO {quoted(str(path))} (FORMAT json)")
+    write_lines(store, _question_lines(wording), path)
 
 
-def _names(lang: Language) -> str:
-    """Every name of an object, those in the language first, each once (fact.Object.names)."""
-    other = "en" if lang == "zh" else "zh"
+def write_lines(store: Store, sql: str, path: Path) -> None:
+    """Write a column of lines, each with its end, straight from the database's buffers."""
+    with path.open("wb") as file:
+        for batch in store.con.sql(sql).to_arrow_reader(100_000):
+            (column,) = batch.columns
+            if not len(column):
+                continue
+            kind, offsets, data = column.type, column.buffers()[1], column.buffers()[2]
+            view = memoryview(offsets)
+            places = view.cast("q") if kind == pa.large_string() else view.cast("i")
+            start, end = places[column.offset], places[column.offset + len(column)]
+            file.write(memoryview(data)[start:end])
+
+
+def _other(lang: Language) -> Language:
+    return "en" if lang == "zh" else "zh"
+
+
+def _names_json(lang: Language) -> str:
+    """Every name of an object as JSON, those in the language first (fact.Object.names)."""
+    first, second = f"object.{lang}", f"object.{_other(lang)}"
     every = (
-        f"list_filter([x.{lang}] || coalesce(x.{lang}_more, []) || [x.{other}]"
-        f" || coalesce(x.{other}_more, []), lambda y: y IS NOT NULL)"
-    )
-    plain = (
-        f"CASE WHEN x.{lang} IS NULL THEN [x.{other}]"
-        f" WHEN x.{other} IS NULL OR x.{other} = x.{lang} THEN [x.{lang}]"
-        f" ELSE [x.{lang}, x.{other}] END"
+        f"list_filter([{first}] || coalesce({first}_more, []) || [{second}]"
+        f" || coalesce({second}_more, []), lambda y: y IS NOT NULL)"
     )
     once = f"list_filter({every}, lambda y, i: list_position({every}, y) = i)"
-    return f"CASE WHEN x.zh_more IS NULL AND x.en_more IS NULL THEN {plain} ELSE {once} END"
+    return (
+        f"CASE WHEN {second} IS NULL AND zh_more IS NULL AND en_more IS NULL"
+        f" AND {_is_plain(first)} THEN '[\"' || {first} || '\"]'"
+        " WHEN zh_more IS NULL AND en_more IS NULL THEN"
+        f" CASE WHEN {first} IS NULL THEN to_json([{second}])"
+        f" WHEN {second} IS NULL OR {second} = {first} THEN to_json([{first}])"
+        f" ELSE to_json([{first}, {second}]) END"
+        f" ELSE to_json({once}) END::VARCHAR"
+    )
 
 
-def _reason(lang: Language, ids: bool, strict: bool) -> str:
+def _given_away() -> str:
+    """phrasing.gives_away as an expression."""
+    return (
+        f"CASE WHEN regexp_matches(shown, {HAN_SQL}) THEN contains(lower(name), lower(shown))"
+        f" ELSE {_words('shown')} <> '  ' AND contains({_words('name')}, {_words('shown')}) END"
+    )
+
+
+def _reason(ids: bool, strict: bool) -> str:
     """Why a fact is not asked, the first that holds; NULL where it is."""
     contradict = "one AND rows > 1"
     if ids:
         # Ids tell namesakes apart: several values then are several, save dates and numbers.
         contradict += " AND answer IN ('date', 'number')"
-    given = (
-        f"list_bool_or(list_transform(names, lambda x: CASE WHEN regexp_matches(x[1], {HAN_SQL})"
-        f" THEN contains(lower(name), lower(x[1]))"
-        f" ELSE {_words('x[1]')} <> '  ' AND contains({_words('name')}, {_words('x[1]')}) END))"
-    )
     title, person = rules().common_title, rules().person_name
     shapes = (
         (f"open AND titled AND regexp_matches(name, {quoted(title.pattern)})", title.reason),
@@ -195,8 +284,8 @@ def _reason(lang: Language, ids: bool, strict: bool) -> str:
         ("name IS NULL", NO_SUBJECT_NAME),
         ("ambiguous", AMBIGUOUS),
         *(shapes if strict else ()),
-        (f"{lang}_of_first IS NULL", NO_OBJECT_NAME),
-        (given, GIVEN_AWAY),
+        ("label IS NULL", NO_OBJECT_NAME),
+        ("given", GIVEN_AWAY),
         ("held AND split <> 'test'", HELD_OUT),
         ("leaks", LEAK),
     )
@@ -209,39 +298,53 @@ def _words(text: str) -> str:
     return f"' ' || trim(regexp_replace(lower({text}), {_NOT_A_WORD}, ' ', 'g')) || ' '"
 
 
-def _questions(wording: Wording) -> str:
+def _question_lines(wording: Wording) -> str:
+    """The templates of the relations with their holes filled."""
     lang = wording.language
-    written = (
-        "CASE WHEN titled AND NOT contains(name, '《') THEN '《' || name || '》' ELSE name END"
+    written, capital = (
+        "CASE WHEN titled AND NOT contains(name, '《') THEN '《' || name || '》' ELSE name END",
+        "written",
     )
-    topic = "written || '的' || relation_name"
-    capital = "{}"
     if lang == "en":
-        written, topic = "name", "'the ' || relation_name || ' of ' || written"
-        capital = "upper({0}[1]) || {0}[2:]"
+        written, capital = "name", "upper(written[1]) || written[2:]"
+    turn = f"('0x' || md5('{wording.seed}' || '\t{lang}-' || hash)[:8])::BIGINT"
+    escaped = {column: _escaped(column) for column in ("written", "name", "id", "source")}
 
-    def filled(text: str) -> str:
-        return capital.format(f"replace({text}, '{{s}}', written)")
+    def worded(piece: int) -> str:
+        text = f"replace(pieces[{piece}], '{WRITTEN}', written_json)"
+        return text if lang == "zh" else f"replace({text}, '{CAPITAL}', capital_json)"
 
-    first = f"('0x' || md5('{wording.seed}' || '\t' || qid)[:8])::BIGINT % greatest(len(rest), 1)"
+    capital_json = _escaped(f"({capital})") if lang == "en" else "NULL"
     return f"""
-        WITH written AS (
-            SELECT *, {written} AS written, '{lang}-' || hash AS qid, questions[2:] AS rest
-            FROM candidate WHERE reason IS NULL
-        ), turned AS (
-            SELECT *, ({first})::INTEGER AS k FROM written
-        )
-        SELECT qid AS id, {filled("questions[1]")} AS text, '{lang}' AS language,
-            name AS subject, id AS subject_id, rel AS relation, {topic} AS topic,
-            {{'objects': names, 'need_all': false, 'answer_type': answer}} AS gold, split,
-            list_transform(rest[k + 1:] || rest[:k], lambda x: {filled("x")}) AS paraphrases,
-            popularity, source
-        FROM turned ORDER BY id, place, rel
+        SELECT concat(pieces[1], hash, {worded(2)}, name_json, pieces[3], id_json, {worded(4)},
+            '[', names, ']', pieces[5], split, {worded(6)}, coalesce(popularity::VARCHAR, 'null'),
+            pieces[7], source_json, pieces[8])
+        FROM (
+            SELECT *, {escaped["written"]} AS written_json, {escaped["name"]} AS name_json,
+                {escaped["id"]} AS id_json, {escaped["source"]} AS source_json,
+                {capital_json} AS capital_json
+            FROM (
+                SELECT *, {written} AS written, ({turn} % greatest(wordings - 1, 1))::INTEGER AS k
+                FROM candidate WHERE reason IS NULL
+            )
+        ) AS turned
+        JOIN template ON template.language = '{lang}' AND template.rel = turned.rel
+            AND template.k = turned.k
+        ORDER BY id, place, turned.rel
     """
 
 
-def write_passages(store: Store, path: Path, wording: Wording) -> None:
-    """Write the passages of the part in ``fact``: an entity's facts told in one paragraph."""
+def _is_plain(text: str) -> str:
+    return f"NOT regexp_matches({text}, '[\\x{{0}}-\\x{{1f}}\"\\\\]')"
+
+
+def _escaped(text: str) -> str:
+    """A text as it stands between the quotes of a JSON string."""
+    return f"CASE WHEN {_is_plain(text)} THEN {text} ELSE (to_json({text})::VARCHAR)[2:-2] END"
+
+
+def write_passages(store: Store, part: int, path: Path, wording: Wording) -> None:
+    """Write the passages of a part: an entity's facts told in one paragraph."""
     lang, stop, comma = wording.language, STOP[wording.language], COMMA[wording.language]
     written = (
         "CASE WHEN titled AND NOT contains(name, '《') THEN '《' || name || '》' ELSE name END"
@@ -259,11 +362,13 @@ def write_passages(store: Store, path: Path, wording: Wording) -> None:
     store.con.execute(
         f"""
         COPY (
-            WITH told AS (
+            WITH fact AS (
+                SELECT id, rel, list(oid) AS oids,
+                    string_agg({lang}, {quoted(comma)} ORDER BY n, key) AS told
+                FROM object WHERE part = {part} GROUP BY id, rel
+            ), told AS (
                 SELECT fact.id, fact.rel, rating.{lang} AS name, rating.source, w.r.place,
-                    w.r.titled, w.r.{lang}_statements AS statements, fact.objects,
-                    list_aggregate(list_filter(list_transform(fact.objects, lambda x: x.{lang}),
-                        lambda y: y IS NOT NULL), 'string_agg', {quoted(comma)}) AS told
+                    w.r.titled, w.r.{lang}_statements AS statements, fact.oids, fact.told
                 FROM fact JOIN rating USING (id) JOIN wording AS w USING (rel)
                 WHERE rating.{lang} IS NOT NULL AND NOT rating.{lang}_ambiguous
                     AND w.r.{lang}_name IS NOT NULL
@@ -273,8 +378,8 @@ def write_passages(store: Store, path: Path, wording: Wording) -> None:
             ), paragraphs AS (
                 SELECT id, min(name) AS name, min(source) AS source,
                     string_agg(sentence || {quoted(stop)}, '' ORDER BY place, rel) AS text,
-                    list_distinct(list_filter(flatten(list(list_transform(objects,
-                        lambda x: x.oid))), lambda y: y IS NOT NULL AND y <> id)) AS others
+                    list_distinct(list_filter(flatten(list(oids)),
+                        lambda y: y IS NOT NULL AND y <> id)) AS others
                 FROM sentences GROUP BY id
             ), named AS (
                 SELECT paragraphs.*, array_to_string(list_filter(alias.{lang}_names,

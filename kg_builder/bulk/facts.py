@@ -54,7 +54,7 @@ def take_values(store: Store) -> None:
         f"""
         CREATE TABLE value AS
         WITH rubbed AS (
-            SELECT subject.id, relation.rel, relation.answer, relation.named,
+            SELECT subject.id, subject.bucket, relation.rel, relation.answer, relation.named,
                 raw.ref, raw.zh, raw.en, raw.n, subject.trusted,
                 raw.ref OR subject.trusted OR raw.zh IS NOT NULL OR raw.en IS NOT NULL AS fixed,
                 CASE WHEN raw.ref OR subject.trusted THEN raw.o ELSE {rub_sql("raw.o")} END AS o
@@ -145,14 +145,15 @@ def name_objects(store: Store, parts: int) -> None:
         """
         CREATE TEMP TABLE merged AS
         WITH keyed AS (
-            SELECT value.id, value.rel, value.ref, value.fixed, value.n, value.answer,
+            SELECT value.id, value.bucket, value.rel, value.ref, value.fixed, value.n, value.answer,
                 value.o, coalesce(value.zh, literal.zh) AS zh, coalesce(value.en, literal.en) AS en,
                 coalesce(literal.key, CASE WHEN fixed THEN value.o ELSE lower(value.o) END) AS key
             FROM value LEFT JOIN literal USING (o, answer)
             WHERE value.fault IS NULL
                 AND (fixed OR value.answer NOT IN ('date', 'number') OR literal.key IS NOT NULL)
         )
-        SELECT id, rel, key, min(o) AS o, bool_or(ref) AS ref, min(zh) AS zh, min(en) AS en,
+        SELECT id, rel, key, any_value(bucket) AS bucket, min(o) AS o, bool_or(ref) AS ref,
+            min(zh) AS zh, min(en) AS en,
             bool_or(fixed) AS fixed, min(n) AS n, min(answer) AS answer, count(*) AS copies
         FROM keyed GROUP BY id, rel, key
         """
@@ -166,7 +167,7 @@ def name_objects(store: Store, parts: int) -> None:
             FROM merged LEFT JOIN known ON known.name = merged.o AND NOT merged.ref
         )
         SELECT joined.id, rel, key, oid, n, copies,
-            (('0x' || md5(joined.id)[:8])::BIGINT % {parts})::USMALLINT AS part,
+            (joined.bucket % {parts})::USMALLINT AS part,
             coalesce(joined.zh, CASE WHEN ref THEN entity.zh_bare
                 WHEN joined.en IS NULL OR entity.zh_bare IS NULL THEN
                     CASE WHEN joined.en IS NULL THEN o END ELSE entity.zh_bare END) AS zh,

@@ -81,12 +81,12 @@ def _prepare(store: Store, settings: BuildSettings, catalogue: Catalogue, tell: 
         ("values accounted for", lambda: facts.account_values(store)),
         ("leaks", lambda: facts.find_leaks(store)),
         ("popularity", lambda: facts.rate_subjects(store)),
-        ("wordings", lambda: export.prepare_relations(store, settings.questions.held_out_share,
-                                                      seed)),
+        ("wordings", lambda: export.prepare_relations(store, settings.languages,
+                                                      settings.questions.held_out_share, seed)),
     ]  # fmt: skip
     for done, (step, work) in enumerate(steps):
         tell(step, done, len(steps))
-        store.once(step, lambda work=work: work() and None)
+        store.once(step, work)
     return parts()
 
 
@@ -97,12 +97,13 @@ def _export(
         tell("write parts", part, parts)
 
         def one_part(part: int = part) -> None:
-            export.group_part(store, part)
             for wording in _wordings(settings):
                 lang = wording.language
-                export.write_questions(store, _part(work, "questions", lang, part), wording, ids)
+                export.write_questions(
+                    store, part, _part(work, "questions", lang, part), wording, ids
+                )
                 if settings.passages:
-                    export.write_passages(store, _part(work, "passages", lang, part), wording)
+                    export.write_passages(store, part, _part(work, "passages", lang, part), wording)
 
         store.once(f"part {part}", one_part)
 

@@ -219,7 +219,8 @@ def name_subjects(store: Store, shares: Shares, seed: int, strict_names: bool) -
                 ELSE {fault_sql("coalesce(zh_bare, en_bare)", faults)} END AS fault,
             CASE WHEN trusted OR rated THEN popularity END AS popularity,
             trusted OR rated AS rated,
-            {split_sql("id", shares, seed)} AS split
+            {split_sql("id", shares, seed)} AS split,
+            ('0x' || md5(id)[:4])::INTEGER AS bucket
         FROM both_names
         LEFT JOIN zh_shared AS z ON z.name = zh_bare
         LEFT JOIN en_shared AS e ON e.name = en_bare

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TypeVar
 
 import pyarrow as pa
 
 from kg_builder.bulk.store import Store
 from kg_builder.sources.report import ReadReport
 from kg_builder.sources.rows import POPULARITY, Source
+
+T = TypeVar("T")
 
 
 def ingest(
@@ -21,9 +26,7 @@ def ingest(
     """Fill ``raw`` with the rows of every source, a step a source, and ``source`` with its account."""
     store.once("tables", lambda: _create(store))
     for number, (source, share) in enumerate(zip(sources, max_bad_shares, strict=True)):
-        store.once(
-            f"read {number}", lambda n=number, s=source, m=share: _read(store, n, s, m, tell)
-        )
+        store.once(f"read {number}", partial(_read, store, number, source, share, tell))
 
 
 def _create(store: Store) -> None:
@@ -47,7 +50,7 @@ def _read(
     report = ReadReport(source.name, max_bad_share)
     # Batch by batch, not as one stream: a stream would have DuckDB call back into Python while it
     # holds its own locks, and the two have been seen to wait for each other.
-    for batch in source.batches(report):
+    for batch in prefetched(source.batches(report)):
         incoming = pa.Table.from_batches([batch])
         store.con.register("incoming", incoming)
         store.con.execute(f"INSERT INTO raw SELECT {number}, * FROM incoming")
@@ -66,3 +69,12 @@ def read_accounts(store: Store) -> list[dict[str, object]]:
     """What the readers reported, in the order of the sources."""
     found = store.con.execute("SELECT report FROM source ORDER BY src").fetchall()
     return [json.loads(report) for (report,) in found]
+
+
+def prefetched(batches: Iterator[T]) -> Iterator[T]:
+    """The same items, the next one made by another thread while this one is used."""
+    with ThreadPoolExecutor(1, "reader") as pool:
+        coming = pool.submit(next, batches, None)
+        while (batch := coming.result()) is not None:
+            coming = pool.submit(next, batches, None)
+            yield batch

@@ -63,7 +63,7 @@ class Store:
     def is_done(self, step: str) -> bool:
         return bool(self.con.execute("SELECT 1 FROM done WHERE step = ?", [step]).fetchone())
 
-    def once(self, step: str, work: Callable[[], None]) -> None:
+    def once(self, step: str, work: Callable[[], object]) -> None:
         """Do the work in one transaction, unless an earlier run of the job did."""
         if self.is_done(step):
             return

@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from kg_builder.sources.report import ReadReport, SourceError
 
@@ -31,11 +31,11 @@ def open_bytes(path: Path) -> Iterator[IO[bytes]]:
     with raw:
         magic = raw.peek(6)[:6]
         if magic.startswith(b"\x1f\x8b"):
-            yield gzip.GzipFile(fileobj=raw)
+            yield cast(IO[bytes], gzip.GzipFile(fileobj=raw))
         elif magic.startswith(b"BZh"):
             yield bz2.BZ2File(raw)
         elif magic.startswith(b"\x28\xb5\x2f\xfd"):
-            yield _ZstdFrames(raw)  # type: ignore[misc]
+            yield cast(IO[bytes], _ZstdFrames(raw))
         elif magic.startswith(b"\xfd7zXZ\x00"):
             yield lzma.LZMAFile(raw)  # noqa: SIM115 - closed with the file under it
         else:

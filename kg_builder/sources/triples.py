@@ -102,7 +102,7 @@ def find_layout(sample: str, spec: SourceSpec) -> Layout:
         }
         if None not in by_name.values():
             places = {key: place for key, place in by_name.items() if place is not None}
-            return Layout(delimiter, len(first), header=True, **places)
+            return Layout(delimiter, len(first), places["s"], places["p"], places["o"], header=True)
         if len(first) == 2 and any(word in Path(spec.location).name for word in MENTIONS):
             return Layout(delimiter, 2, s=1, o=0, alias=True)
         return Layout(delimiter, 3)
