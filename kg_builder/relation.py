@@ -22,6 +22,8 @@ from kg_builder.question import AnswerType, Language
 Values = Literal["one", "many", "changing"]
 
 SUBJECT, OBJECT = "{s}", "{o}"
+# A title and what tells it from its namesakes, which stays outside the title marks: 《活着》（小说）.
+QUALIFIED_TITLE = r"^(.*?)(（[^（）]*）)?$"
 # Kinds of subject whose names Chinese writes in title marks.
 TITLED = frozenset({"book", "film", "game", "magazine", "music", "newspaper", "novel", "opera"}
                    | {"painting", "play", "poem", "song", "tv", "work"})  # fmt: skip
@@ -101,7 +103,7 @@ class Relation(BaseModel):
     def written(self, subject: str, language: Language) -> str:
         """The subject as the wordings take it: in title marks where Chinese wants them."""
         if language == "zh" and self.titled and "《" not in subject:
-            return f"《{subject}》"
+            return re.sub(QUALIFIED_TITLE, r"《\1》\2", subject, count=1)
         return subject
 
     def topic(self, subject: str, language: Language) -> str:

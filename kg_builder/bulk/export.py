@@ -28,7 +28,7 @@ from kg_builder.cleaning import HAN_SQL, quoted, rules
 from kg_builder.passages import ALSO, COMMA, MAX_ALIASES, STOP
 from kg_builder.phrasing import capitalise
 from kg_builder.question import Language
-from kg_builder.relation import TOPICS, fill
+from kg_builder.relation import QUALIFIED_TITLE, TOPICS, fill
 from kg_builder.splits import LEAK, held_out_relations
 
 # Holes in a template. These code points are no characters, so no text holds them.
@@ -44,6 +44,11 @@ ENTITY_NAMES = """
         UNION SELECT id, unnest(coalesce(zh_names, []) || coalesce(en_names, [])) FROM alias
     ) WHERE length(name) >= 2 GROUP BY name HAVING count(DISTINCT id) = 1
 """
+# Relation.written for Chinese.
+_WRITTEN = (
+    f"CASE WHEN titled AND NOT contains(name, '《')"
+    f" THEN regexp_replace(name, {quoted(QUALIFIED_TITLE)}, '《\\1》\\2') ELSE name END"
+)
 OVER_LIMIT = "more questions than were asked for"
 
 
@@ -301,10 +306,7 @@ def _words(text: str) -> str:
 def _question_lines(wording: Wording) -> str:
     """The templates of the relations with their holes filled."""
     lang = wording.language
-    written, capital = (
-        "CASE WHEN titled AND NOT contains(name, '《') THEN '《' || name || '》' ELSE name END",
-        "written",
-    )
+    written, capital = _WRITTEN, "written"
     if lang == "en":
         written, capital = "name", "upper(written[1]) || written[2:]"
     turn = f"('0x' || md5('{wording.seed}' || '\t{lang}-' || hash)[:8])::BIGINT"
@@ -346,9 +348,7 @@ def _escaped(text: str) -> str:
 def write_passages(store: Store, part: int, path: Path, wording: Wording) -> None:
     """Write the passages of a part: an entity's facts told in one paragraph."""
     lang, stop, comma = wording.language, STOP[wording.language], COMMA[wording.language]
-    written = (
-        "CASE WHEN titled AND NOT contains(name, '《') THEN '《' || name || '》' ELSE name END"
-    )
+    written = _WRITTEN
     capital = "{}"
     if lang == "en":
         written, capital = "name", "upper(({0})[1]) || ({0})[2:]"

@@ -29,6 +29,7 @@ OWNTHINK = """实体,属性,值
 红楼梦研究集刊,出版社,《上海古籍出版社》
 红楼梦研究集刊,主编,甲一、乙二等
 红楼梦研究集刊,主编,"丙三,丁四"
+长夜行路[小说],作者,丁五
 红楼梦研究集刊,简介,一段很长的介绍
 红楼梦研究集刊,定价,12元
 红楼梦研究集刊,别名,红学集刊
@@ -68,6 +69,7 @@ def test_an_open_graph_becomes_clean_questions(ownthink: Path, tmp_path: Path) -
     publisher = asked["红楼梦研究集刊", "publisher"]
     assert publisher.text == "《红楼梦研究集刊》的出版社是?"
     assert publisher.gold.objects == (("上海古籍出版社", "Shanghai Classics"),)
+    assert asked["长夜行路（小说）", "author"].topic == "《长夜行路》（小说）的作者"
     editors = asked["红楼梦研究集刊", "editor"].gold.objects
     assert {names[0] for names in editors} == {"甲一", "乙二", "丙三", "丁四"}
     assert ("红楼梦研究集刊", "inception") not in asked  # 1979 and 1980 contradict each other
@@ -90,7 +92,7 @@ def test_every_row_is_accounted_for(ownthink: Path, tmp_path: Path) -> None:
     told = build(settings_for(ownthink, languages=["zh", "en"]), tmp_path / "out").counts
     (source,) = told["sources"]
     malformed = sum(entry["count"] for entry in source["malformed"].values())
-    assert (source["rows"], malformed) == (18, 1)
+    assert (source["rows"], malformed) == (19, 1)
     rows = told["rows"]
     dropped = sum(entry["count"] for entry in rows["dropped"].values())
     assert rows["read"] == source["rows"] - malformed

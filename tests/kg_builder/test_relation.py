@@ -108,3 +108,13 @@ def test_every_built_in_relation_has_three_wordings_a_language(path: Path) -> No
 def test_the_built_in_catalogue_loads() -> None:
     catalogue = Catalogue.load()
     assert len({relation.id for relation in catalogue}) == len(catalogue)
+
+
+def test_titles_are_written_in_title_marks_and_their_qualifier_outside(tmp_path: Path) -> None:
+    film = CAPITAL.replace('"country"', '"film"')
+    (relation,) = read_relations(written(tmp_path, film))
+    assert relation.written("活着", "zh") == "《活着》"
+    assert relation.written("活着（小说）", "zh") == "《活着》（小说）"
+    assert relation.written("《活着》", "zh") == "《活着》"
+    assert relation.written("To Live", "en") == "To Live"
+    assert relation.topic("活着（小说）", "zh") == "《活着》（小说）的首都"
