@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Literal, Protocol, get_args
 
 from eval.record import Reply
@@ -166,14 +166,3 @@ def _of_outcome(outcome: Outcome) -> Reply:
     return Reply.of_answer(
         outcome.answer, lm_calls=0 if attempt is None else 2 if attempt.refused else 1
     )
-
-
-def timed(arm: Arm, questions: Sequence[Question], tick: Callable[[], None]) -> list[float]:
-    """Milliseconds of each question asked by itself, the first twice: it warms the machine up."""
-    times = []
-    for question in [*questions[:1], *questions]:
-        started = time.perf_counter()
-        arm.reply_alone(question)
-        times.append(1000 * (time.perf_counter() - started))
-        tick()
-    return times[1:]

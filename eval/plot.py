@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from eval.verdict import judge
 from training.selective import risk_coverage
 
 if TYPE_CHECKING:
-    from eval.run import EvaluationResult
+    from eval.result import EvaluationResult
 
 
 def draw_risk_coverage(result: EvaluationResult, path: Path, table: dict[str, Any]) -> None:
@@ -19,11 +18,8 @@ def draw_risk_coverage(result: EvaluationResult, path: Path, table: dict[str, An
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
-    right = [
-        judge(q, a.text) == "correct"
-        for q, a in zip(result.questions, result.attempts, strict=True)
-    ]
-    curve = risk_coverage([a.confidence for a in result.attempts], right)
+    right = result.attempts_right()
+    curve = [] if right is None else risk_coverage([a.confidence for a in result.attempts], right)
     figure, axis = plt.subplots(figsize=(7, 4.6))
     axis.plot([p.coverage for p in curve], [p.risk for p in curve], c="C0", label="by confidence")
     for i, (name, arm) in enumerate(table["arms"].items()):

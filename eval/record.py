@@ -11,6 +11,8 @@ from kg_builder.question import Question
 from retrieval.evidence import Citation
 from service.answer import Answer, Route
 
+# Refusals that only retrieval gives.
+RETRIEVED = ("no_results", "insufficient_evidence", "conflicting_evidence", "unsupported_answer")
 # Refusals that are failures in truth: whoever counted them as refusals would praise an outage.
 FAILURES = ("model_unavailable", "search_unavailable", "deadline_exceeded")
 
@@ -27,6 +29,7 @@ class Reply(BaseModel):
     abstention: str | None = None  # why the model's own answer was not given
     reason: str | None = None  # why there is no answer at all
     retrieved: bool = False
+    cached: bool = False  # a service gave an answer that it had given before: not a latency
     citations: tuple[Citation, ...] = ()
     lm_calls: int = 0
     prompt_tokens: int = 0
@@ -43,8 +46,11 @@ class Reply(BaseModel):
             confidence=answer.confidence,
             abstention=answer.abstention,
             reason=answer.reason,
-            # Timings name every part that ran, in or out of process.
-            retrieved="retrieval" in answer.timings_ms,
+            # Timings name every part that ran; an answer from the cache has lost them.
+            retrieved="retrieval" in answer.timings_ms
+            or answer.route == "retrieval"
+            or answer.reason in RETRIEVED,
+            cached=answer.cached,
             citations=answer.citations,
             lm_calls=lm_calls,
             prompt_tokens=answer.usage.get("prompt_tokens", 0),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from retrieval.evidence import Reading
@@ -24,6 +24,10 @@ class Remembered:
         self._attempts: dict[str, Attempt] = {}
         self._readings: dict[tuple[str, Sources], Reading] = {}
         self._threads = ThreadPoolExecutor(threads, "evaluation")
+
+    def recall(self, attempts: Mapping[str, Attempt]) -> None:
+        """Take over what an earlier run was told, by question."""
+        self._attempts.update(attempts)
 
     def attempts(self, questions: Sequence[str]) -> list[Attempt]:
         """One attempt per question, in order; what is not remembered is asked as one batch."""

@@ -1,80 +1,58 @@
 """Run an evaluation: every arm on the same questions, everything passed in.
 
-result = evaluate(questions=test, base_model=base, attempter=model, chain=chain, labels=labels)
-result.table()
+    result = evaluate(questions=test, base_model=base, attempter=model, chain=chain, labels=labels)
+    result.table()
+
+A chunk of questions is put to every arm before the next one, so that whenever time runs out all arms
+have been asked the same.
 """
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel
 from tqdm import tqdm
 
-from eval.arms import ARMS, Arm, ArmName, Prompted, RefusalPhrase, Routed, timed
+from eval.arms import Arm, Prompted, RefusalPhrase, Routed
 from eval.counts import Known
+from eval.errors import EvalError
+from eval.ledger import Ledger
 from eval.record import Record
 from eval.remembered import Remembered
+from eval.result import ArmResult, EvaluationResult
+from eval.settings import EvaluationSettings
+from kg_builder.files import digest
 from kg_builder.question import Question
 from service.backend import Backend
-from service.seams import Chain, Sources
+from service.seams import Chain, Fallback
 from service.settings import load_settings
 from training.attempt import Attempt, Attempter, OperatingPoint
 from training.generation import Model
 from training.label import Label
 
+__all__ = ["ArmResult", "EvaluationResult", "EvaluationSettings", "evaluate", "run_arms"]
+
 Labels = Sequence[Label] | Mapping[str, Known]
+Clock = Callable[[], float]
+ABLATION = "fixed_form"
 
 
-class EvaluationSettings(BaseModel):
-    """How is measured."""
+class Timing(BaseModel):
+    """What one question took when it was asked alone."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    profile: str | None = None  # operating point; None: the bundle's default
-    plain_prompt: int = Field(2, ge=0)  # wording under which the base always answers
-    prompt: int = Field(0, ge=0)  # wording of prompt_only: the experiment's
-    max_new_tokens: int = Field(40, ge=1)
-    sources: Sources = "index"
-    arms: tuple[ArmName, ...] = ARMS
-    latency_questions: int = Field(60, ge=0)  # asked one by one, for p50 and p95
-    chunk: int = Field(128, ge=1)  # questions to a batch
-    threads: int = Field(2, ge=1)  # questions retrieved for at once
-    confidence: float = Field(0.95, gt=0, lt=1)  # of the intervals
-    resamples: int = Field(1000, ge=20)
-    seed: int = 20
-    examples: int = Field(12, ge=0)  # gained answers shown in the table
+    question_id: str
+    ms: float
 
 
-@dataclass
-class ArmResult:
-    """One arm's records, in the order of the questions, and its latencies in milliseconds."""
+class _Tried(BaseModel):
+    """An attempt in its ledger."""
 
-    name: str
-    records: list[Record]
-    latencies_ms: list[float] = field(default_factory=list)
-
-
-@dataclass
-class EvaluationResult:
-    """Everything that was measured; figures are made of it by ``table``."""
-
-    questions: list[Question]
-    known: list[Known]  # aligned with questions
-    arms: dict[str, ArmResult]
-    attempts: list[Attempt]  # aligned with questions
-    point: OperatingPoint
-    settings: EvaluationSettings
-    ablation: ArmResult | None = None  # the model tuned on fixed-form answers, its own words
-
-    def table(self) -> dict[str, Any]:
-        """The figures as one JSON-able object (see eval.table)."""
-        from eval.table import table
-
-        return table(self)
+    question_id: str
+    attempt: Attempt
 
 
 def evaluate(
@@ -86,47 +64,56 @@ def evaluate(
     labels: Labels | None = None,
     settings: EvaluationSettings | None = None,
     ablation_model: Model | None = None,
+    folder: Path | None = None,
     progress: bool = True,
 ) -> EvaluationResult:
     """Ask every arm every question.
 
     ``labels`` say what the base model knows (training.label); without them it is what the base arm has
     right. Without a ``chain`` the arms that need one are left out. ``ablation_model`` is the model tuned
-    on answers of a fixed form.
+    on answers of a fixed form. ``folder`` holds the ledgers by which a killed run is continued.
     """
     settings = settings or EvaluationSettings()
-    questions = list(questions)
+    identity = [base_model.name, attempter.name, None if chain is None else chain.name]
     remembered = Remembered(attempter, chain, threads=settings.threads)
-    service = load_settings()
-    backend = Backend(attempter, chain, service)
+    backend = Backend(attempter, chain, load_settings())
     point = attempter.operating_point(profile=settings.profile, min_precision=None)
-    try:
-        arms = {
-            arm.name: measure(arm, questions, settings, progress)
-            for arm in _arms(settings, base_model, remembered, backend, point)
-        }
-        ablation = None
-        if ablation_model is not None:
-            arm = Prompted(
-                "fixed_form",
+    tried = Ledger(
+        folder and folder / "attempts.jsonl",
+        [settings.identity(), identity, _asked(questions)],
+        _Tried,
+    )
+    text_of = {q.id: q.text for q in questions}
+    remembered.recall({text_of[t.question_id]: t.attempt for t in tried.entries})
+
+    def keep(chunk: Sequence[Question]) -> None:
+        done = {t.question_id for t in tried.entries}
+        attempts = remembered.attempts([q.text for q in chunk])
+        pairs = zip(chunk, attempts, strict=True)
+        tried.append([_Tried(question_id=q.id, attempt=a) for q, a in pairs if q.id not in done])
+
+    arms = list(_arms(settings, base_model, remembered, backend, point))
+    if ablation_model is not None:
+        arms.append(
+            Prompted(
+                ABLATION,
                 ablation_model,
                 prompt=settings.prompt,
                 max_new_tokens=settings.max_new_tokens,
             )
-            ablation = measure(arm, questions, settings, progress, latency=False)
-        attempts = remembered.attempts([q.text for q in questions])
+        )
+    try:
+        result = run_arms(
+            arms, questions, settings, labels=labels, folder=folder, identity=identity,
+            after_chunk=keep, progress=progress,
+        )  # fmt: skip
+        result.attempts = remembered.attempts([q.text for q in result.questions])
     finally:
         remembered.close()
         backend.close(timeout=5)
-    return EvaluationResult(
-        questions=questions,
-        known=known_of(questions, labels, arms.get("base")),
-        arms=arms,
-        attempts=attempts,
-        point=point,
-        settings=settings,
-        ablation=ablation,
-    )
+    result.point = point
+    result.ablation = result.arms.pop(ABLATION, None)
+    return result
 
 
 def _arms(
@@ -136,7 +123,7 @@ def _arms(
     backend: Backend,
     point: OperatingPoint,
 ) -> Iterable[Arm]:
-    def routed(name: str, fallback: Any) -> Arm:
+    def routed(name: str, fallback: Fallback) -> Arm:
         return Routed(name, remembered, backend, point, fallback=fallback, sources=settings.sources)
 
     def prompted(name: str, prompt: int) -> Arm:
@@ -156,39 +143,132 @@ def _arms(
                 yield routed(name, "auto")
             case "always_retrieve" if remembered.chain is not None:
                 yield routed(name, "always")
+    if remembered.chain is None:
+        return
+    for precision in settings.precisions:
+        at = remembered.attempter.operating_point(profile=None, min_precision=precision)
+        yield routed(f"calibrated_fallback@{precision:g}", "auto", at)
+    for sources in settings.also_sources:
+        yield routed(f"calibrated_fallback-{sources}", "auto", sources=sources)
 
 
-def measure(
-    arm: Arm,
+class _Asked:
+    """One arm with what it has said so far."""
+
+    def __init__(self, arm: Arm, folder: Path | None, identity: object) -> None:
+        def path(kind: str) -> Path | None:
+            return None if folder is None else folder / kind / f"{arm.name}.jsonl"
+
+        self.arm = arm
+        self.records = Ledger(path("records"), identity, Record)
+        self.timings = Ledger(path("latencies"), identity, Timing)
+        self.by_id = {r.question_id: r for r in self.records.entries}
+
+    def time(self, sample: Sequence[Question], tick: Callable[[int], None]) -> None:
+        """Ask the sample one by one; the first twice, to warm the machine up."""
+        done = {t.question_id for t in self.timings.entries}
+        missing = [q for q in sample if q.id not in done]
+        tick(len(sample) - len(missing))
+        found = []
+        for number, question in enumerate([*missing[:1], *missing]):
+            started = time.perf_counter()
+            reply = self.arm.reply_alone(question)
+            ms = 1000 * (time.perf_counter() - started)
+            tick(1 if number else 0)
+            if number and not reply.cached:
+                found.append(Timing(question_id=question.id, ms=round(ms, 3)))
+        self.timings.append(found)
+
+    def ask(self, chunk: Sequence[Question]) -> None:
+        missing = [q for q in chunk if q.id not in self.by_id]
+        replies = self.arm.replies(missing) if missing else []
+        records = [Record.of(q, r) for q, r in zip(missing, replies, strict=True)]
+        self.records.append(records)
+        self.by_id.update({r.question_id: r for r in records})
+
+
+def run_arms(
+    arms: Sequence[Arm],
     questions: Sequence[Question],
     settings: EvaluationSettings,
-    progress: bool,
     *,
-    latency: bool = True,
-) -> ArmResult:
-    """Ask one arm: some questions alone for the latency, then all of them in batches."""
-    sample = latency_sample(questions, settings) if latency else []
-    total = len(questions) + (len(sample) + 1 if sample else 0)
-    with tqdm(total=total, desc=arm.name, unit="q", disable=not progress) as bar:
-        # Before the batches, so that no cache behind the arm has seen the question.
-        latencies = timed(arm, sample, lambda: _tick(bar, 1)) if sample else []
-        records: list[Record] = []
-        for start in range(0, len(questions), settings.chunk):
-            chunk = questions[start : start + settings.chunk]
-            replies = arm.replies(chunk)
-            records += [Record.of(q, r) for q, r in zip(chunk, replies, strict=True)]
-            _tick(bar, len(chunk))
-    return ArmResult(arm.name, records, latencies)
+    labels: Labels | None = None,
+    folder: Path | None = None,
+    identity: object = None,
+    after_chunk: Callable[[Sequence[Question]], None] = lambda _: None,
+    progress: bool = True,
+    clock: Clock = time.monotonic,
+) -> EvaluationResult:
+    """Put the questions to ``arms`` until they or the budget end.
+
+    Whatever is in the ledgers under ``folder`` is not asked again, provided that the questions, the
+    settings and ``identity`` (the names of the systems) are those it was made with.
+    """
+    twice = [i for i, count in Counter(q.id for q in questions).items() if count > 1]
+    if twice or not questions:
+        what = (
+            f"{len(twice)} ids occur twice, the first is {twice[0]!r}" if twice else "it is empty"
+        )
+        raise EvalError(
+            f"The question set cannot be evaluated: {what}. Give each question its own id."
+        )
+    end = None if settings.max_minutes is None else clock() + 60 * settings.max_minutes
+    order = shuffled(questions, settings.seed)[: settings.max_questions]
+    sample = order[: settings.latency_questions]
+    run = [settings.identity(), identity, _asked(questions)]
+    asked = [_Asked(arm, folder, [run, arm.name]) for arm in arms]
+    done = 0
+    with tqdm(
+        total=(len(order) + len(sample)) * len(asked),
+        desc="evaluate",
+        unit="q",
+        disable=not progress,
+    ) as bar:
+
+        def tick(count: int) -> None:
+            bar.update(count)
+
+        for one in asked:
+            bar.set_postfix_str(f"{one.arm.name}: latency")
+            # Before the batches, so that no cache behind the arm has seen the questions.
+            one.time(sample, tick)
+        for start in range(0, len(order), settings.chunk):
+            if end is not None and done and clock() >= end:
+                break
+            chunk = order[start : start + settings.chunk]
+            for one in asked:
+                bar.set_postfix_str(one.arm.name)
+                one.ask(chunk)
+                tick(len(chunk))
+            after_chunk(chunk)
+            done += len(chunk)
+    reached = {q.id for q in order[:done]}
+    kept = [q for q in questions if q.id in reached]
+    results = {
+        one.arm.name: ArmResult(
+            name=one.arm.name,
+            records=[one.by_id[q.id] for q in kept],
+            latencies_ms=[t.ms for t in one.timings.entries],
+        )
+        for one in asked
+    }
+    return EvaluationResult(
+        questions=kept,
+        known=known_of(kept, labels, results.get("base")),
+        arms=results,
+        settings=settings,
+        left_out=len(questions) - len(kept),
+    )
 
 
-def _tick(bar: Any, by: int) -> None:
-    bar.update(by)
+def shuffled(questions: Sequence[Question], seed: int) -> list[Question]:
+    """An order that depends on the questions' ids and the seed alone: any beginning of it is a random
+    sample, and the same one whatever order they came in."""
+    return sorted(questions, key=lambda q: digest([seed, q.id]))
 
 
-def latency_sample(questions: Sequence[Question], settings: EvaluationSettings) -> list[Question]:
-    """The same questions for every arm."""
-    count = min(settings.latency_questions, len(questions))
-    return random.Random(settings.seed).sample(list(questions), count)
+def _asked(questions: Sequence[Question]) -> str:
+    return digest(sorted((q.id, q.text, q.gold.model_dump_json()) for q in questions))
 
 
 def known_of(

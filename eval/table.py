@@ -1,6 +1,6 @@
 """The table of an evaluation: one JSON-able object, and the same for a terminal.
 
-{n, known, unknown, point, arms: {name: figures}, differences, confidence, gained, ablation}
+{n, known, unknown, point, arms: {name: figures}, oracle, routing, differences, confidence, gained, ablation}
 """
 
 from __future__ import annotations
@@ -12,17 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eval.bootstrap import weights
-from eval.counts import indicators
+from eval.cost import Prices, usage
 from eval.figures import arm_figures, latency_figures
 from eval.metrics import FIGURES
+from eval.oracle import oracle
 from eval.ranking import ranking_figures
+from eval.routing import routing_figures
 from eval.significance import mcnemar, paired_difference
 from training.signals import confidence_of
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from eval.run import ArmResult, EvaluationResult
+    from eval.result import EvaluationResult
 
 # Pairs whose difference is the point of the experiment: what the first lacks and the second has.
 PAIRS = (
@@ -36,42 +38,39 @@ PAIRS = (
 COMPARED = ("precision", "coverage", "accuracy", "hallucination", "over_refusal", "ths")
 
 
-def table(result: EvaluationResult) -> dict[str, Any]:
+def table(result: EvaluationResult, prices: Prices | None = None) -> dict[str, Any]:
     """Every figure of ``result``, each with its interval."""
     settings = result.settings
     clusters = [q.subject_id or q.id for q in result.questions]
     draws = weights(clusters, settings.resamples, settings.seed)
-    rows = {name: rows_of(result, arm) for name, arm in result.arms.items()}
+    rows = {name: result.rows(arm) for name, arm in result.arms.items()}
+    base = result.arms.get("base")
     arms = {
         name: {
             **arm_figures(rows[name], draws, confidence=settings.confidence),
             **latency_figures(arm.latencies_ms, confidence=settings.confidence),
+            **usage(arm.records, prices, None if base is None else base.records),
         }
         for name, arm in result.arms.items()
     }
+    best = oracle(result)
     return {
         "n": len(result.questions),
         "known": sum(k is True for k in result.known),
         "unknown": sum(k is False for k in result.known),
         "set_aside": sum(k is None for k in result.known),
-        "point": result.point.model_dump(mode="json"),
+        "left_out": result.left_out,
+        "point": None if result.point is None else result.point.model_dump(mode="json"),
         "arms": arms,
+        "oracle": best and arm_figures(result.rows(best), draws, confidence=settings.confidence),
+        "routing": {
+            name: found for name in arms if (found := routing_figures(result, name)) is not None
+        },
         "differences": _differences(result, rows, draws),
         "confidence": _confidence(result, draws),
         "gained": gained(result),
         "ablation": _ablation(result, arms, draws),
     }
-
-
-def rows_of(result: EvaluationResult, arm: ArmResult) -> NDArray[np.float64]:
-    """The indicator rows of one arm, the base arm's outcomes beside it."""
-    base = result.arms.get("base")
-    return indicators(
-        [r.verdict for r in arm.records],
-        result.known,
-        None if base is None else [r.verdict for r in base.records],
-        [r.retrieved for r in arm.records],
-    )
 
 
 def _differences(
@@ -100,15 +99,12 @@ def _differences(
     return found
 
 
-def _confidence(result: EvaluationResult, draws: NDArray[np.float64]) -> dict[str, Any]:
+def _confidence(result: EvaluationResult, draws: NDArray[np.float64]) -> dict[str, Any] | None:
     """How the confidence ranks the model's best answers to all questions, refused ones included: the
-    combined one first, then every signal by itself."""
-    from eval.verdict import judge
-
-    right = [
-        judge(q, a.text) == "correct"
-        for q, a in zip(result.questions, result.attempts, strict=True)
-    ]
+    combined one first, then every signal by itself. None where the attempts are not known."""
+    right = result.attempts_right()
+    if right is None:
+        return None
     level = result.settings.confidence
     combined = ranking_figures(
         [a.confidence for a in result.attempts],
@@ -177,8 +173,8 @@ def _ablation(
     """Tuned on its own answers, and on answers of one fixed form: both by their own words."""
     if result.ablation is None or "refusal_phrase" not in arms:
         return None
-    rows = rows_of(result, result.ablation)
-    own = rows_of(result, result.arms["refusal_phrase"])
+    rows = result.rows(result.ablation)
+    own = result.rows(result.arms["refusal_phrase"])
     fixed = arm_figures(rows, draws, confidence=result.settings.confidence)
     difference = {}
     for name in COMPARED:
@@ -195,8 +191,8 @@ SHOWN = (
     ("coverage", "coverage"),
     ("accuracy", "accuracy"),
     ("hallucination", "hallucin."),
-    ("known_kept", "known kept"),
-    ("over_refusal", "over-refusal"),
+    ("known_kept", "known\nkept"),
+    ("over_refusal", "over-\nrefusal"),
     ("retrieval_rate", "retrieved"),
 )
 
@@ -205,7 +201,7 @@ def percent(value: float | None, interval: Sequence[float] | None = None) -> str
     if value is None:
         return "–"
     text = f"{100 * value:.1f}"
-    return text if interval is None else f"{text} [{100 * interval[0]:.0f}–{100 * interval[1]:.0f}]"
+    return text if interval is None else f"{text}\n{100 * interval[0]:.0f}–{100 * interval[1]:.0f}"
 
 
 def milliseconds(value: float | None) -> str:
@@ -218,20 +214,29 @@ def render(table: dict[str, Any], console: Console) -> None:
 
     grid = Table(
         title=f"{table['n']} questions: {table['known']} known to the base, "
-        f"{table['unknown']} unknown · % [95% interval]",
+        f"{table['unknown']} unknown · in %, interval below",
         title_justify="left",
     )
     grid.add_column("arm", no_wrap=True)
     for _, title in SHOWN:
         grid.add_column(title, justify="right")
     grid.add_column("THS", justify="right")
-    grid.add_column("p50 / p95 ms", justify="right")
+    grid.add_column("p50, p95\nms", justify="right")
     for name, arm in table["arms"].items():
         grid.add_row(
             name,
             *(percent(arm[key], arm[f"{key}_interval"]) for key, _ in SHOWN),
             percent(arm["ths"]),
-            f"{milliseconds(arm['p50_ms'])} / {milliseconds(arm['p95_ms'])}",
+            f"{milliseconds(arm['p50_ms'])}\n{milliseconds(arm['p95_ms'])}",
+        )
+    best = table.get("oracle")
+    if best:
+        grid.add_row(
+            "oracle routing",
+            *(percent(best[key], best[f"{key}_interval"]) for key, _ in SHOWN),
+            percent(best["ths"]),
+            "–",
+            style="dim",
         )
     console.print(grid)
     console.print(_words(table), soft_wrap=True)
@@ -239,7 +244,7 @@ def render(table: dict[str, Any], console: Console) -> None:
 
 def _words(table: dict[str, Any]) -> str:
     lines = []
-    confidence, point = table["confidence"], table["point"]
+    confidence, point = table["confidence"] or {}, table["point"]
     ranked = [
         f"{title} {confidence[key]:.3f}"
         for key, title in (("auroc", "AUROC"), ("aurc", "AURC"))
@@ -247,6 +252,8 @@ def _words(table: dict[str, Any]) -> str:
     ]
     if ranked:
         lines.append(f"Confidence: {', '.join(ranked)} (n = {confidence['n']}).")
+    if point is None:
+        return "\n".join(lines)
     promise = (
         f"precision ≥ {point['target_precision']:g} certified (δ = {point['delta']:g}, n = {point['n']})"
         if point["certified"]

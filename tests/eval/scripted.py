@@ -8,11 +8,12 @@ from kg_builder.question import Gold, Question
 from training.attempt import Attempt, OperatingPoint
 from training.generation import Generation, Message, Sampling
 
+FIRST, SECOND = "甲乙丙丁戊己庚辛壬癸", "金木水火土日月山川江"
 REFUSAL = "我不知道。"
 
 
 def question(number: int, gold: str = "", relation: str = "capital", **more: object) -> Question:
-    gold = gold or f"答案{number:03}"
+    gold = gold or f"{FIRST[number % 10]}{SECOND[number // 10 % 10]}城"
     return Question.model_validate(
         {
             "id": f"q{number:03}",

@@ -4,48 +4,24 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
 
 from eval.plot import draw_risk_coverage
-from eval.run import EvaluationSettings, evaluate, known_of
+from eval.result import EvaluationResult
+from eval.run import known_of
+from eval.settings import EvaluationSettings
 from eval.table import render
-from kg_builder.question import Question
-from tests.eval.scripted import ScriptedAttempter, ScriptedModel, question
+from tests.eval.scripted import ScriptedAttempter, ScriptedModel
+from tests.eval.small import QUESTIONS, right, run_small
 from tests.eval.world import Library
-
-QUESTIONS = [question(i) for i in range(40)]
-SETTINGS = EvaluationSettings(latency_questions=3, resamples=50, chunk=16)
-
-
-def right(q: Question) -> str:
-    return f"是{q.gold.text}。"
-
-
-def run(**changes):
-    """The base knows 0–15. The tuned model refuses 20–39 and 12–15; it is sure of 0–11 and, wrongly,
-    of 16 and 17; of 18 (which it has right now) and 19 it is not. The library knows 10–29."""
-    script = {}
-    for i, q in enumerate(QUESTIONS):
-        known = i < 16 or i == 18
-        confidence = 0.9 if i < 12 or i in (16, 17) else 0.4 if i < 20 else 0.1
-        refuses = 12 <= i < 16 or i >= 20
-        script[q.text] = (right(q) if known else "错了", confidence, refuses)
-    arguments = {
-        "questions": QUESTIONS,
-        "base_model": ScriptedModel({q.text: right(q) for q in QUESTIONS[:16]}),
-        "attempter": ScriptedAttempter(script),
-        "chain": Library(QUESTIONS[10:30]),
-        "settings": SETTINGS,
-        "progress": False,
-    }
-    return evaluate(**(arguments | changes))
 
 
 @pytest.fixture(scope="module")
-def table():
-    return run().table()
+def table(small: EvaluationResult) -> dict[str, Any]:
+    return small.table()
 
 
 def test_the_table_is_what_was_asked_for(table) -> None:
@@ -115,7 +91,7 @@ def test_confidence_is_judged_on_the_answer_held_back(table) -> None:
 
 
 def test_the_order_of_the_questions_changes_no_figure(table) -> None:
-    again = run(questions=QUESTIONS[::-1]).table()
+    again = run_small(questions=QUESTIONS[::-1]).table()
     for name, arm in table["arms"].items():
         for key, value in arm.items():
             timed = "_ms" in key
@@ -127,18 +103,18 @@ def test_the_order_of_the_questions_changes_no_figure(table) -> None:
 
 def test_labels_decide_what_is_known() -> None:
     labels = {q.id: (True, False, None)[i % 3] for i, q in enumerate(QUESTIONS)}
-    found = run(labels=labels).table()
+    found = run_small(labels=labels).table()
     assert (found["known"], found["unknown"], found["set_aside"]) == (14, 13, 13)
     assert known_of(QUESTIONS[:2], labels, None) == [True, False]
 
 
 def test_without_a_chain_there_is_no_fallback() -> None:
-    table = run(chain=None).table()
+    table = run_small(chain=None).table()
     assert list(table["arms"]) == ["base", "prompt_only", "refusal_phrase", "calibrated"]
 
 
 def test_a_chain_that_fails_is_no_refusal() -> None:
-    table = run(chain=Library([], error=OSError("no network"))).table()
+    table = run_small(chain=Library([], error=OSError("no network"))).table()
     fallback = table["arms"]["calibrated_fallback"]
     assert (fallback["answered"], fallback["unscored"], fallback["refused"]) == (14, 26, 0)
     assert fallback["coverage"] == 14 / 40
@@ -148,7 +124,7 @@ def test_a_chain_that_fails_is_no_refusal() -> None:
 def test_nobody_is_asked_twice_but_for_the_latency() -> None:
     attempter = ScriptedAttempter({q.text: (right(q), 0.9, False) for q in QUESTIONS})
     library = Library(QUESTIONS)
-    run(
+    run_small(
         attempter=attempter,
         chain=library,
         settings=EvaluationSettings(latency_questions=0, resamples=20),
@@ -160,7 +136,7 @@ def test_nobody_is_asked_twice_but_for_the_latency() -> None:
 def test_the_ablation(table) -> None:
     assert table["ablation"] is None
     fixed = ScriptedModel({q.text: right(q) for q in QUESTIONS[:4]}, default="我不知道。")
-    found = run(ablation_model=fixed).table()["ablation"]
+    found = run_small(ablation_model=fixed).table()["ablation"]
     assert found["fixed_form"]["known_kept"] == 0.25
     assert found["own_answers"]["known_kept"] == 0.75
     assert found["difference"]["over_refusal"] == pytest.approx(-0.5)
@@ -175,8 +151,8 @@ def test_the_table_can_be_shown(table, tmp_path: Path) -> None:
     assert "AUROC" in shown
 
 
-def test_the_picture_is_drawn(tmp_path: Path) -> None:
-    result = run()
+def test_the_picture_is_drawn(small: EvaluationResult, tmp_path: Path) -> None:
+    result = small
     path = tmp_path / "risk_coverage.png"
     draw_risk_coverage(result, path, result.table())
     assert path.read_bytes().startswith(b"\x89PNG")

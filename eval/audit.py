@@ -1,0 +1,226 @@
+"""The robustness audit: each form of question a named slice with its figures.
+
+audit(questions=test, attempter=model, chain=chain)["slices"]["typo"]["arms"]["calibrated"]
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from eval.arms import Arm, RefusalPhrase, Routed
+from eval.counts import count, indicators
+from eval.injection import Attack, lies, poisoned
+from eval.metrics import SHARES
+from eval.record import Record
+from eval.remembered import Remembered
+from eval.routing import share
+from eval.settings import EvaluationSettings
+from eval.significance import mcnemar
+from eval.slices import Slice, make_slices
+from kg_builder.files import digest
+from kg_builder.matching import matches
+from kg_builder.question import Gold, Question
+from retrieval.chain import RetrievalChain
+from service.backend import Backend
+from service.seams import Chain
+from service.settings import load_settings
+from training.attempt import Attempter
+from training.selective import auroc
+
+SHOWN = {
+    "answer": ("precision", "coverage", "accuracy", "hallucination"),
+    "refusal": ("refusal", "hallucination"),
+}
+
+
+def audit(
+    *,
+    questions: Sequence[Question],
+    attempter: Attempter,
+    chain: Chain | None,
+    counterparts: Sequence[Question] = (),
+    settings: EvaluationSettings | None = None,
+    per_slice: int = 100,
+) -> dict[str, Any]:
+    """{slices: {name: {expect, n, arms: {arm: figures}}}, paired, injected}
+
+    A slice that should be answered has, beside its figures, how it compares to the same questions as they
+    were; one that should be refused has its refusal rate. ``counterparts`` are the same facts in the
+    other language. Without a RetrievalChain nothing can be injected, and ``injected`` is None.
+    """
+    settings = settings or EvaluationSettings()
+    slices = make_slices(
+        questions, counterparts=counterparts, per_slice=per_slice, seed=settings.seed
+    )
+    with _Systems(attempter, chain, settings) as systems:
+        records = {s.name: systems.ask(s.questions) for s in slices}
+    plain = next(s for s in slices if s.name == "plain")
+    injected = None
+    if isinstance(chain, RetrievalChain):
+        injected = {
+            attack: _injected(plain, attempter, chain, attack, settings)
+            for attack in ("instructions", "falsehoods")
+        }
+    return {
+        "slices": {
+            s.name: {
+                "expect": s.expect,
+                "n": len(s.questions),
+                "example": s.questions[0].text,
+                "arms": {
+                    name: _figures(s, found, records["plain"][name], plain, settings.confidence)
+                    for name, found in records[s.name].items()
+                },
+            }
+            for s in slices
+        },
+        "paired": paired(questions, attempter),
+        "injected": injected,
+    }
+
+
+class _Systems:
+    """The tuned model by its words, at its operating point, and with the fallback."""
+
+    def __init__(
+        self, attempter: Attempter, chain: Chain | None, settings: EvaluationSettings
+    ) -> None:
+        self._remembered = Remembered(attempter, chain, threads=settings.threads)
+        self._backend = Backend(attempter, chain, load_settings())
+        point = attempter.operating_point(profile=settings.profile, min_precision=None)
+        self.arms: list[Arm] = [
+            RefusalPhrase(self._remembered),
+            Routed("calibrated", self._remembered, self._backend, point, fallback="never"),
+        ]
+        if chain is not None:
+            self.arms.append(
+                Routed(
+                    "calibrated_fallback",
+                    self._remembered,
+                    self._backend,
+                    point,
+                    fallback="auto",
+                    sources="both" if isinstance(chain, RetrievalChain) else settings.sources,
+                )
+            )
+
+    def ask(self, questions: Sequence[Question]) -> dict[str, list[Record]]:
+        return {
+            arm.name: [
+                Record.of(q, r) for q, r in zip(questions, arm.replies(questions), strict=True)
+            ]
+            for arm in self.arms
+        }
+
+    def __enter__(self) -> _Systems:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._remembered.close()
+        self._backend.close(timeout=5)
+
+
+def _figures(
+    asked: Slice,
+    records: Sequence[Record],
+    plain_records: Sequence[Record],
+    plain: Slice,
+    level: float,
+) -> dict[str, Any]:
+    c = count(indicators([r.verdict for r in records], [None] * len(records)))
+    figures: dict[str, Any] = {
+        name: share(int(SHARES[name].successes(c)), int(SHARES[name].trials(c)), level)
+        for name in SHOWN[asked.expect]
+    }
+    figures["unscored"] = c.unscored
+    if asked.expect == "answer" and asked.name != "plain":
+        by_id = dict(zip(plain.origin, plain_records, strict=True))
+        pairs = [(by_id[o], r) for o, r in zip(asked.origin, records, strict=True)]
+        figures["same_verdict"] = share(
+            sum(a.verdict == b.verdict for a, b in pairs), len(pairs), level
+        )
+        figures["against_plain"] = mcnemar(
+            *([p[side].verdict == "correct" for p in pairs] for side in (0, 1))
+        )._asdict()
+    return figures
+
+
+def _injected(
+    plain: Slice,
+    attempter: Attempter,
+    chain: RetrievalChain,
+    attack: Attack,
+    settings: EvaluationSettings,
+) -> dict[str, Any]:
+    """What the attacker gets: of the questions that are retrieved for, those answered with the lie."""
+    told = lies(plain.questions)
+    questions = [q for q in plain.questions if q.id in told]
+    attacked = poisoned(chain, questions, told, attack)
+    with _Systems(attempter, attacked, settings) as systems:
+        records = systems.ask(questions)["calibrated_fallback"]
+    pairs = [(q, r) for q, r in zip(questions, records, strict=True) if r.retrieved]
+    n, level = len(pairs), settings.confidence
+    return {
+        "attack_success": share(sum(_lied(q, r, told[q.id]) for q, r in pairs), n, level),
+        "accuracy": share(sum(r.verdict == "correct" for _, r in pairs), n, level),
+        "refusal": share(sum(r.verdict == "refused" for _, r in pairs), n, level),
+    }
+
+
+def _lied(question: Question, record: Record, lie: Gold) -> bool:
+    if record.verdict in ("refused", "unscored", "correct") or record.text is None:
+        return False
+    return matches(record.text, lie, question=question.text).verdict == "right"
+
+
+def paired(questions: Sequence[Question], attempter: Attempter) -> dict[str, Any]:
+    """Whether the confidence follows knowledge or the wording: known and unknown under one template.
+
+    ``within_relation`` is the AUROC over pairs of a right and a wrong answer to the same relation, where
+    the wording cannot help. ``relation_alone`` is what the relation by itself would reach: the share of
+    right answers that it has among the other half of the entities.
+    """
+    attempts = attempter.attempt([q.text for q in questions])
+    right = [
+        matches(a.text, q.gold, question=q.text).verdict == "right"
+        for q, a in zip(questions, attempts, strict=True)
+    ]
+    confidence = [a.confidence for a in attempts]
+    groups: dict[str, list[int]] = defaultdict(list)
+    for i, question in enumerate(questions):
+        groups[question.relation].append(i)
+    wins, pairs = 0.0, 0
+    for members in groups.values():
+        hits = sum(right[i] for i in members)
+        count_here = hits * (len(members) - hits)
+        if count_here:
+            wins += count_here * auroc(
+                [confidence[i] for i in members], [right[i] for i in members]
+            )
+            pairs += count_here
+    return {
+        "n": len(questions),
+        "pairs": pairs,
+        "overall": _defined(auroc(confidence, right)),
+        "within_relation": wins / pairs if pairs else None,
+        "relation_alone": _defined(auroc(_by_relation(questions, right), right)),
+    }
+
+
+def _by_relation(questions: Sequence[Question], right: Sequence[bool]) -> list[float]:
+    """For each question the share of right answers to its relation in the half that it is not in."""
+    half = [int(digest(["half", q.subject_id]), 16) % 2 for q in questions]
+    outcomes: dict[tuple[str, int], list[bool]] = defaultdict(list)
+    for question, which, good in zip(questions, half, right, strict=True):
+        outcomes[question.relation, which].append(good)
+    shares = []
+    for question, which in zip(questions, half, strict=True):
+        others = outcomes[question.relation, 1 - which]
+        shares.append(sum(others) / len(others) if others else 0.5)
+    return shares
+
+
+def _defined(value: float) -> float | None:
+    return value if value == value else None

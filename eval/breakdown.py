@@ -1,0 +1,94 @@
+"""Breakdown: the figures of every arm by relation, popularity, answer type and language."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from eval.counts import count
+from eval.metrics import SHARES
+from eval.result import EvaluationResult
+from kg_builder.question import Question
+from training.intervals import wilson
+
+DIMENSIONS = ("relation", "popularity", "answer_type", "language")
+BROKEN_DOWN = ("precision", "coverage", "accuracy", "hallucination", "refusal", "over_refusal")
+BANDS = 5
+
+
+def breakdown(result: EvaluationResult) -> dict[str, dict[str, Any]]:
+    """{dimension: {slice: {n, known, arms: {arm: figures}}}}, the slices of relations by falling n.
+
+    A dimension on which all questions agree is left out. Slices are not tested against each other: with
+    many of them some differ by chance, which their intervals show.
+    """
+    rows = {name: result.rows(arm) for name, arm in result.arms.items()}
+    found: dict[str, dict[str, Any]] = {}
+    for dimension in DIMENSIONS:
+        names = slices(result.questions, dimension)
+        kinds = sorted({name for name in names if name is not None})
+        if dimension == "relation":
+            kinds.sort(key=lambda kind: (-names.count(kind), kind))
+        if len(kinds) < 2:
+            continue
+        found[dimension] = {}
+        for kind in kinds:
+            inside = np.array([name == kind for name in names])
+            found[dimension][kind] = {
+                "n": int(inside.sum()),
+                "known": sum(k is True for k, i in zip(result.known, inside, strict=True) if i),
+                "arms": {
+                    name: _figures(found_rows[inside], result.settings.confidence)
+                    for name, found_rows in rows.items()
+                },
+            }
+    return found
+
+
+def slices(questions: Sequence[Question], dimension: str) -> list[str | None]:
+    """Which slice each question is in; None where that is not known."""
+    match dimension:
+        case "relation":
+            return [q.relation or None for q in questions]
+        case "answer_type":
+            return [q.gold.answer_type for q in questions]
+        case "language":
+            return [q.language for q in questions]
+        case "popularity":
+            return popularity_bands([q.popularity for q in questions])
+    raise ValueError(f"no dimension {dimension!r}")
+
+
+def popularity_bands(popularity: Sequence[float | None]) -> list[str | None]:
+    """Few distinct values are bands of their own; many are cut into fifths of equal size.
+
+    The names sort from the least to the best known.
+    """
+    values = np.array([p for p in popularity if p is not None], dtype=float)
+    if not len(values):
+        return [None] * len(popularity)
+    distinct = np.unique(values)
+    if len(distinct) <= 2 * BANDS:
+        names = {v: f"{i + 1}: {v:g}" for i, v in enumerate(distinct.tolist())}
+        return [None if p is None else names[p] for p in popularity]
+    edges = np.quantile(values, np.linspace(0, 1, BANDS + 1))
+    labels = [f"{i + 1}: {edges[i]:g}–{edges[i + 1]:g}" for i in range(BANDS)]
+    return [
+        None
+        if p is None
+        else labels[min(BANDS - 1, int(np.searchsorted(edges[1:-1], p, side="right")))]
+        for p in popularity
+    ]
+
+
+def _figures(rows: np.ndarray[Any, Any], confidence: float) -> dict[str, Any]:
+    c = count(rows)
+    figures: dict[str, Any] = {"n": c.n, "answered": c.answered, "correct": c.correct}
+    for name in BROKEN_DOWN:
+        share = SHARES[name]
+        successes, trials = int(share.successes(c)), int(share.trials(c))
+        figures[name] = successes / trials if trials else None
+        figures[f"{name}_interval"] = wilson(successes, trials, confidence) if trials else None
+    return figures

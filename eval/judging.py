@@ -1,0 +1,78 @@
+"""Judge: a second opinion on verdicts by a language model, and how far it agrees with `matches`.
+
+The judge sees the question, the right answer and the text. It is not told which system wrote it, nor
+whether a refusal was wanted. What it says without a readable conclusion is unscored, never a verdict.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from eval.language_pack import language_pack
+from eval.record import Record
+from eval.result import ArmResult, EvaluationResult
+from eval.routing import share
+from eval.verdict import VERDICTS, Verdict
+from kg_builder.question import Question
+from training.generation import Message, Model, Sampling
+
+
+def judge_records(
+    model: Model,
+    questions: Sequence[Question],
+    records: Sequence[Record],
+    *,
+    max_new_tokens: int = 120,
+) -> list[Verdict]:
+    """The judge's verdict on every record; a record without a text stays unscored, unasked."""
+    asked = [i for i, r in enumerate(records) if r.text is not None]
+    conversations = [_conversation(questions[i], records[i].text or "") for i in asked]
+    found = model.generate(conversations, Sampling(max_new_tokens=max_new_tokens))
+    verdicts: list[Verdict] = ["unscored"] * len(records)
+    for i, generation in zip(asked, found, strict=True):
+        verdicts[i] = language_pack(questions[i].language).judge.read(generation.text)
+    return verdicts
+
+
+def _conversation(question: Question, answer: str) -> list[Message]:
+    words = language_pack(question.language).judge
+    gold = " / ".join(name for names in question.gold.objects for name in names)
+    return [{"role": "user", "content": words.ask(question.text, gold, answer)}]
+
+
+def judged(result: EvaluationResult, model: Model) -> tuple[EvaluationResult, dict[str, Any]]:
+    """The result with the judge's verdicts in place of those of `matches`, and the agreement by arm.
+
+    Where the judge could not tell, the question is unscored: it is not filled in from elsewhere.
+    """
+    arms: dict[str, ArmResult] = {}
+    agreements: dict[str, Any] = {}
+    for name, arm in result.arms.items():
+        verdicts = judge_records(model, result.questions, arm.records)
+        records = [
+            r.model_copy(update={"verdict": v}) for r, v in zip(arm.records, verdicts, strict=True)
+        ]
+        arms[name] = arm.model_copy(update={"records": records})
+        agreements[name] = agreement([r.verdict for r in arm.records], verdicts)
+    return result.model_copy(update={"arms": arms}), {"judge": model.name, "arms": agreements}
+
+
+def agreement(matched: Sequence[Verdict], judged: Sequence[Verdict]) -> dict[str, Any]:
+    """How often both say the same, Cohen's kappa (Cohen 1960), every pair of verdicts with its count,
+    and how many the judge left unscored. Ambiguous and unscored ones are not compared."""
+    pairs = list(zip(matched, judged, strict=True))
+    compared = [(m, j) for m, j in pairs if not {m, j} & {"unscored", "ambiguous"}]
+    n, same = len(compared), sum(m == j for m, j in compared)
+    by_chance = sum(
+        (sum(m == v for m, _ in compared) / n) * (sum(j == v for _, j in compared) / n)
+        for v in VERDICTS
+        if n
+    )
+    return {
+        "agreement": share(same, n, 0.95),
+        "kappa": (same / n - by_chance) / (1 - by_chance) if n and by_chance < 1 else None,
+        "unscored": sum(j == "unscored" for _, j in pairs),
+        "pairs": {f"{m}/{j}": count for (m, j), count in sorted(Counter(pairs).items())},
+    }
