@@ -246,7 +246,7 @@ def main() -> None:
     parser.add_argument("--way", choices=[*WAYS, "both"], default="both")
     parser.add_argument("--file", type=Path, help="rows of your own instead of generated ones")
     parser.add_argument("--out", type=Path)
-    parser.add_argument("--memory", default="1GB", help="memory limit of DuckDB")
+    parser.add_argument("--memory", default="1400MB", help="memory limit of DuckDB")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     parser.add_argument("--child", choices=list(WAYS), help=argparse.SUPPRESS)
     options = parser.parse_args()

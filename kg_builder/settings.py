@@ -34,5 +34,5 @@ class BuildSettings(BaseModel):
     documents: tuple[Path, ...] = ()  # the user's own texts, linked to entities: more passages
     seed: int = 0
     max_questions: int | None = Field(default=None, ge=1)  # per language, chosen by hash
-    memory: str = Field(default="1GB", pattern=r"^[0-9.]+ ?[KMGT]i?B$")  # of the database alone
+    memory: str = Field(default="1400MB", pattern=r"^[0-9.]+ ?[KMGT]i?B$")  # of the database alone
     threads: int = Field(default=0, ge=0)  # 0: one per core
