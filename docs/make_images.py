@@ -14,6 +14,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
+QUESTIONS = ["法国的首都是?", "开封的车牌代码是?", "外星人的生日是?"]
 IMAGES = Path(__file__).parent / "images"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
@@ -22,12 +23,21 @@ ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-backg
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--run", type=Path, default=Path("runs/demo"))
-    parser.add_argument("questions", nargs="*", default=["法国的首都是?", "开封的车牌代码是?", "外星人的生日是?"])
+    parser.add_argument("questions", nargs="*", default=QUESTIONS)
     options = parser.parse_args()
     IMAGES.mkdir(parents=True, exist_ok=True)
     shutil.copy(options.run / "sft" / "curves.png", IMAGES / "curves.png")
     shutil.copy(options.run / "evaluation" / "risk_coverage.png", IMAGES / "risk_coverage.png")
-    command = [sys.executable, "-m", "zhizhi.cli", "serve", "--out", str(options.run), "--port", "0"]
+    command = [
+        sys.executable,
+        "-m",
+        "zhizhi.cli",
+        "serve",
+        "--out",
+        str(options.run),
+        "--port",
+        "0",
+    ]
     server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
         assert server.stderr is not None
@@ -36,7 +46,9 @@ def main() -> None:
         )
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-            page = browser.new_page(viewport={"width": 1000, "height": 1100}, device_scale_factor=1.5)
+            page = browser.new_page(
+                viewport={"width": 1000, "height": 1100}, device_scale_factor=1.5
+            )
             page.goto(url)
             for question in options.questions:
                 ask(page, question)

@@ -12,7 +12,6 @@ from retrieval.reader_model import ReaderModel
 from retrieval.wording import WordingTable, subject_key
 
 MIN_FIT = 0.05  # below it the sentence more likely states a relation that shares the wording
-MIN_SIMILARITY = 0.62  # of a question to the nearest wording; see docs of reader calibration
 
 
 class ExtractiveReader:
@@ -33,7 +32,7 @@ class ExtractiveReader:
         if not evidence:
             return self._refuse("no_results", evidence)
         names = dict.fromkeys(subject_key(item.passage.title) for item in evidence)
-        asked = [a for a in self.table.ask(question, names) if a.similarity >= MIN_SIMILARITY]
+        asked = self.table.ask(question, names)
         candidates = [
             candidate
             for candidate in extract(asked, evidence, self.table, self.model.objects)

@@ -19,6 +19,37 @@ ALSO_STATEMENTS = (
     "{s}又称{o}", "{s}又名{o}", "{s}也称{o}", "{s}亦称{o}", "{s}别称{o}", "{s}即{o}",
     "{s} is also known as {o}", "{s} is also called {o}", "{s}, also known as {o}",
 )  # fmt: skip
+# Everyday words for what the catalogue says formally; tried where no wording is near.
+COLLOQUIAL = (
+    (re.compile("爸爸|老爸|爹爹|老爹|阿爸|爹|父王|父皇"), "父亲"),
+    (re.compile("妈妈|老妈|娘亲|阿妈|母后|娘$|娘(?=是)"), "母亲"),
+    (re.compile("老婆|太太|媳妇|夫人|妻子|丈夫|老公"), "配偶"),
+    (re.compile("咋"), "怎么"),
+    (re.compile("啥"), "什么"),
+    (re.compile("(?<=在)哪(?![里个座一年国省儿])|哪儿"), "哪里"),
+    (re.compile("几几年"), "哪一年"),
+    (re.compile(r"\b(?:dad|daddy)\b"), "father"),
+    (re.compile(r"\b(?:mum|mom|mommy)\b"), "mother"),
+    (re.compile(r"\b(?:wife|husband)\b"), "spouse"),
+)
+# What kind of answer an interrogative asks for. Only sure signs: 什么 and "which" ask for anything.
+# Tried in order, the longer ones first.
+INTERROGATIVES: tuple[tuple[AnswerType, re.Pattern[str]], ...] = (
+    ("date", re.compile(r"哪一?年|何年|何时|几时|什么时候|什么年份|哪个年份|哪天|几月几|什么日期"
+                        r"|\bwhen\b|what year|which year|what date|which date")),
+    ("number", re.compile(r"多少|多高|多大|多长|多深|多宽|多远|多重|几[个位层座部集回岁]"
+                          r"|\bhow (?:many|much|tall|high|long|old|large|big|far|deep|wide|heavy)\b")),
+    ("place", re.compile(r"哪里|哪儿|何处|何地|什么地方|哪国|哪个(?:国家|城市|省|州|县|区|地方)|哪座城|哪省"
+                         r"|\bwhere\b|(?:what|which) (?:city|country|province|state|place|town)")),
+    ("person", re.compile(r"谁|何人|哪位|什么人|\bwho(?:m|se)?\b")),
+)  # fmt: skip
+# Types between which a sign does not decide: 多少 asks for codes too, "who" for companies.
+TOLERATED: dict[AnswerType, frozenset[AnswerType]] = {
+    "date": frozenset({"date"}),
+    "number": frozenset({"number", "term", "date"}),
+    "place": frozenset({"place", "organization", "term", "work"}),
+    "person": frozenset({"person", "organization", "term"}),
+}
 # Politeness that says nothing about what is asked; canonical form, at either end of a question.
 OPENERS = (
     "请问一下", "请问", "请告诉我", "告诉我", "你知道", "你知不知道", "我想知道", "想知道", "谁知道",
@@ -27,6 +58,13 @@ OPENERS = (
     "i want to know ", "i would like to know ",
 )  # fmt: skip
 CLOSERS = ("你知道吗", "知道吗", "吗", "呢", "呀", "啊", "please")
+KIN = 0.95  # similarity of a question to one that asks for a kindred relation
+# Least similarity to the nearest wording, and least distance to the next relation's. Each wording of
+# the catalogue left out in turn, .60 reads 57% of the Chinese ones, 93.0% of those rightly (.50: 63%,
+# 90.4%; .75: 45%, 97.1%); most of the rest are taken for a relation of another kind of subject, which
+# no sentence about this one states. English wordings differ by single words: .85 lets few through.
+NEAR_HAN, NEAR_LATIN, NEAR_MARGIN = 0.60, 0.85, 0.05
+UNEXPLAINED = 0.45  # share of a question's weight that its nearest wording may lack
 NEAR = 3  # characters beside the subject that statements are found by
 ARTICLES = ("the ", "a ", "an ")
 _END = " ?!。.,;:、~…"
@@ -90,6 +128,20 @@ def subject_key(name: str) -> str:
     return text
 
 
+def asked_type(question: str) -> AnswerType | None:
+    """The kind of answer that a canonical question surely asks for."""
+    for kind, pattern in INTERROGATIVES:
+        if pattern.search(question):
+            return kind
+    return None
+
+
+def _formal(text: str) -> str:
+    for pattern, formal in COLLOQUIAL:
+        text = pattern.sub(formal, text)
+    return text
+
+
 class WordingTable:
     """The question and statement wordings of a catalogue, ready to be matched."""
 
@@ -124,6 +176,12 @@ class WordingTable:
             self._befores[after].append(before)
         self._lengths = sorted({len(after) for after in self._befores}, reverse=True)
         self._near = _Near(self._patterns)
+        # Relations that some wording asks for alike (a year of birth, a date of birth) are kin: what
+        # is known of one answers a question for the other.
+        self._kin: dict[str, set[str]] = defaultdict(set)
+        for sharing in self._patterns.values():
+            for relation_id in sharing:
+                self._kin[relation_id] |= set(sharing) - {relation_id}
 
     def ask(self, question: str, names: Iterable[str] = ()) -> list[Asked]:
         """Readings of a question, surest first.
@@ -136,14 +194,51 @@ class WordingTable:
         # 那 opens a question politely, and is the first character of 那曲: every reading counts.
         exact = dict.fromkeys(reading for text in texts for reading in self._exact(text))
         if exact:
-            return list(exact)
+            asked = {reading.relation for reading in exact}
+            kin = [
+                Asked(other, reading.subject, KIN)
+                for reading in exact
+                for other in sorted(self._kin[reading.relation] - asked)
+            ]
+            return list(dict.fromkeys([*exact, *kin]))
         near: list[Asked] = []
         for name in names:
             start = texts[-1].find(name) if name else -1
             if start >= 0:
                 rest = (texts[-1][:start].strip(), texts[-1][start + len(name) :].strip())
-                near += [Asked(r, name, similarity) for r, similarity in self._near.best(rest)]
+                near += [Asked(r, name, s) for r, s in self.nearest(rest)]
         return sorted(near, key=lambda asked: (-asked.similarity, -len(asked.subject)))
+
+    def nearest(self, rest: Pattern, *, without: Pattern | None = None) -> list[tuple[str, float]]:
+        """The relation that the words around a subject ask for, with its kin and the similarity.
+
+        Nothing where no wording is near, where another relation's is as near, or where the
+        interrogative asks for another kind of answer. ``without`` leaves one wording out, to measure.
+        """
+        formal = (_formal(rest[0]), _formal(rest[1]))
+        if formal != rest and (exact := self._patterns.get(formal)):
+            return [(relation, KIN) for relation in exact]
+        rest = formal
+        kind = asked_type(" ".join(rest))
+        ranked = [
+            (relation, similarity)
+            for relation, similarity in self._near.best(rest, without=without)
+            if kind is None or self.relations[relation].answer in TOLERATED[kind]
+        ]
+        if not ranked:
+            return []
+        first, similarity = ranked[0]
+        kin = self._kin[first] | {first}
+        least = NEAR_LATIN if "".join(rest).isascii() else NEAR_HAN
+        if similarity < least:
+            return []
+        close = {r for r, s in ranked if s > similarity - NEAR_MARGIN and r not in kin}
+        # The capital of a country and of a dynasty are no rivals: the subject decides. Two relations of
+        # one kind of subject are.
+        subject = self.relations[first].subject
+        if any(self.relations[relation].subject == subject for relation in close):
+            return []
+        return [(relation, similarity) for relation in (first, *sorted((kin | close) - {first}))]
 
     def _exact(self, text: str) -> list[Asked]:
         found: dict[tuple[str, str], Asked] = {}
@@ -259,7 +354,10 @@ class _Near:
             weighed = self._weigh(grams)
             norm = math.sqrt(sum(value * value for value in weighed.values())) or 1.0
             shared = sum(value * weighed[gram] for gram, value in wanted.items() if gram in weighed)
-            score = shared / (length * norm)
+            known = sum(value * value for gram, value in wanted.items() if gram in weighed)
+            # What the wording leaves unexplained may change the question: 父亲的配偶 is no 配偶.
+            unexplained = 1 - known / (length * length)
+            score = shared / (length * norm) * (1 if unexplained <= UNEXPLAINED else 0.5)
             for relation in self.relations[pattern]:
                 scores[relation] = max(score, scores.get(relation, 0.0))
         return sorted(scores.items(), key=lambda pair: -pair[1])

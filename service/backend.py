@@ -110,7 +110,7 @@ class Backend:
         if min_precision is None:
             known = ", ".join(self.points.profiles)
             raise Problem(
-                422, "unknown-profile", f"This bundle has no profile {profile!r}. It has: {known}."
+                409, "unknown-profile", f"This bundle has no profile {profile!r}. It has: {known}."
             )
         best = self.points.certified[-1].min_precision if self.points.certified else None
         can = (
@@ -119,7 +119,7 @@ class Backend:
             else "its calibration set is too small to certify any"
         )
         raise Problem(
-            422,
+            409,
             "not-certified",
             f"This bundle cannot certify a precision of {min_precision}: {can}.",
             certifiable=best,

@@ -18,7 +18,7 @@ MAX_MESSAGES = 256
 class TextPart(BaseModel):
     """One part of a message. Only text can be read."""
 
-    type: str
+    type: str = Field(json_schema_extra={"const": "text"})
     text: str | None = None
 
 
@@ -56,9 +56,12 @@ class ChatRequest(BaseModel):
     stream_options: StreamOptions | None = None
     logprobs: bool | None = False
     top_logprobs: int | None = Field(default=None, ge=0, le=20)
-    n: int | None = 1
-    tools: list[Any] | None = None
-    response_format: dict[str, Any] | None = None
+    # The document says what is honoured; what is not is refused with a word on why, not by the schema.
+    n: int | None = Field(default=1, json_schema_extra={"minimum": 1, "maximum": 1})
+    tools: list[Any] | None = Field(default=None, json_schema_extra={"maxItems": 0})
+    response_format: dict[str, Any] | None = Field(
+        default=None, json_schema_extra={"properties": {"type": {"const": "text"}}}
+    )
     zhizhi: QaOptions = QaOptions()
 
 

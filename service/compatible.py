@@ -77,7 +77,7 @@ def error_response(problem: Problem) -> Response:
 def compatible_routes(desk: Desk, dependencies: list[Any] | None = None) -> APIRouter:
     api = APIRouter(prefix="/v1", tags=["openai"], dependencies=dependencies)
     errors: dict[int | str, dict[str, Any]] = {
-        status: {"model": ErrorObject} for status in (400, 401, 404, 413, 422, 429, 503)
+        status: {"model": ErrorObject} for status in (400, 401, 403, 404, 409, 413, 422, 429, 503)
     }
 
     @api.post(

@@ -41,7 +41,7 @@ def native_routes(desk: Desk, dependencies: list[Any] | None = None) -> APIRoute
         summary="Ask a question",
         responses={
             200: {"content": {"application/json": {"examples": ANSWER_EXAMPLES}}},
-            **problems(400, 401, 403, 413, 422, 429, 503),
+            **problems(400, 401, 403, 409, 413, 422, 429, 503),
         },
     )
     async def ask(request: Request, ticket: Ticket = Depends(prepare)) -> Answer:
@@ -61,7 +61,7 @@ def native_routes(desk: Desk, dependencies: list[Any] | None = None) -> APIRoute
                 "the answer), `citation`, then `final` (the whole answer) or `error` (a problem).",
                 "content": {"text/event-stream": {"example": STREAM_EXAMPLE}},
             },
-            **problems(400, 401, 403, 413, 422, 429, 503),
+            **problems(400, 401, 403, 409, 413, 422, 429, 503),
         },
     )
     async def stream(

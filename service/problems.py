@@ -1,7 +1,7 @@
 """Problem: what the API answers when it cannot do as asked (RFC 9457).
 
 Problem              400 … 503, with a stable ``type``
-├── questions that are no questions      invalid-request 422, body-too-large 413, not-certified 422
+├── questions that are no questions      invalid-request 422, body-too-large 413, not-certified 409
 ├── too much at once                     queue-full 503 and Retry-After
 └── the server's own faults              model-unavailable 503, shutting-down 503, internal 500
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from kg_builder.question import Language
 from service.seams import Fallback, Profile, Sources
@@ -14,14 +14,18 @@ MAX_QUESTION = 2000
 
 # Everything that moves a cursor or rings a bell, but line ends and tabs; byte order marks.
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufeff\ufffe\uffff]")
+# A question has something to see in it.
+VISIBLE = r"[^\s\x00-\x1f\x7f-\x9f\ufeff\ufffe\uffff]"
 
 
 def clean(text: str) -> str:
-    """The question without control characters and outer white space; blank raises ValueError."""
-    text = CONTROL.sub(" ", text).strip()
-    if not text:
-        raise ValueError("the question is blank")
-    return text
+    """The question without control characters and outer white space."""
+    return CONTROL.sub(" ", text).strip()
+
+
+def whole(value: object) -> object:
+    """JSON knows one kind of number: 900.0 is as whole as 900."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 QuestionText = Annotated[
@@ -29,6 +33,7 @@ QuestionText = Annotated[
     Field(
         min_length=1,
         max_length=MAX_QUESTION,
+        pattern=VISIBLE,
         description="The question, in Chinese or English.",
         examples=["岳云的父亲是?"],
     ),
@@ -59,7 +64,7 @@ class QaOptions(BaseModel):
         description="The precision that direct answers must be certified for; goes before "
         "`profile`. See `GET /v1/operating-points` for what can be certified.",
     )
-    deadline_ms: int | None = Field(
+    deadline_ms: Annotated[int | None, BeforeValidator(whole)] = Field(
         default=None,
         ge=50,
         le=600_000,

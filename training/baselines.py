@@ -37,7 +37,8 @@ class Chooser(Protocol):
 
 
 def same_answer(a: str, b: str) -> bool:
-    """Whether one answer is right by the other: 「岳飞。」 and 「岳云的父亲是岳飞。」 say the same."""
+    """Whether one answer is right by the other: 「岳飞。」 and 「岳云的父亲是岳飞。」 say the same, and so do
+    a coarse and a fine date that agree."""
     if a.strip() == b.strip():
         return True
     if not a.strip() or not b.strip():

@@ -66,9 +66,7 @@ def run(recipe: Recipe, out: Path, *, progress: bool = True) -> Run:
     from training.probe import probe
 
     prefix = language_pack(recipe.languages[0]).refusal_prefix
-    known_by = digest(
-        [built["key"], settings["limits"], base_identity, settings["probe"]]
-    )
+    known_by = digest([built["key"], settings["limits"], base_identity, settings["probe"]])
 
     def probing(folder: Path) -> dict[str, Any]:
         model = LocalModel.load(

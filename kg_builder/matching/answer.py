@@ -9,9 +9,9 @@ from kg_builder.matching.dates import Date, agreement, dates
 from kg_builder.matching.golds import Name, Prepared, needle_pattern
 from kg_builder.matching.lexicon import any_of, pack
 from kg_builder.matching.normalise import IDEOGRAPH, fold, is_ideograph, plain
-from kg_builder.matching.overlap import Token, question_stems, tokens
+from kg_builder.matching.overlap import Tokens, question_stems, tokens
 from kg_builder.matching.quantities import Quantity, likeness, quantities
-from kg_builder.matching.stance import Context, Stance, stance
+from kg_builder.matching.stance import Context, Stance, may_matter, stance
 
 # Text copied from web pages loses spaces around links and gains the numbers of footnotes.
 _DAMAGE = re.compile(r"[a-z][A-Z]|[a-z][12]\d{3}|\d{4}[A-Za-z]|[A-Za-z\"”)]\d|[12]\d{4}|\d\. \d")
@@ -34,7 +34,8 @@ class Answer:
     """One answer, held against one gold."""
 
     __slots__ = (
-        "_context", "_dates", "_plain", "_quantities", "_tokens", "flat", "gold", "question", "raw",
+        "_clean", "_context", "_dates", "_plain", "_quantities", "_tokens", "covered", "flat", "gold",
+        "question", "raw",
     )  # fmt: skip
 
     def __init__(self, raw: str, flat: str, gold: Prepared, question: str) -> None:
@@ -42,10 +43,12 @@ class Answer:
         self.flat = flat
         self.gold = gold
         self.question = question
+        self.covered: list[tuple[int, int]] = []  # mentions of names that have been judged
+        self._clean: bool | None = None
         self._plain: str | None = None
         self._dates: list[Date] | None = None
         self._quantities: list[Quantity] | None = None
-        self._tokens: dict[bool, list[Token]] = {}
+        self._tokens: dict[bool, Tokens] = {}
         self._context: Context | None = None
 
     @property
@@ -76,7 +79,7 @@ class Answer:
             self._quantities = found
         return self._quantities
 
-    def tokens(self, proper: bool) -> list[Token]:
+    def tokens(self, proper: bool) -> Tokens:
         if proper not in self._tokens:
             self._tokens[proper] = tokens(self.plain, proper)
         return self._tokens[proper]
@@ -142,7 +145,16 @@ class Answer:
         )
         return beside and len(others) > 1
 
+    @property
+    def clean(self) -> bool:
+        """Nothing in it denies or hedges: whatever it names, it asserts."""
+        if self._clean is None:
+            self._clean = not may_matter(self.flat.split())
+        return self._clean
+
     def stance(self, start: int, end: int) -> Stance:
+        if self.clean and self.plain[end : end + 1] not in ("的", "'"):
+            return "asserted"
         if self._context is None:
             strict = self.gold.answer_type not in ("term", "thing") or self.gold.proper
             self._context = Context(self._is_gold, plain(self.question), strict)

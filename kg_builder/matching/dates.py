@@ -189,34 +189,39 @@ def _centuries(text: str) -> Iterator[Date]:
 
 
 def _numeric(text: str) -> Iterator[Date]:
-    for found in _ISO.finditer(text):
-        if _whole(found):
-            sign = text[max(0, found.start() - 2) : found.start()]
-            year = int(found["year"])
-            yield Date(
-                -year if sign.endswith("-") and not sign[:-1].isalnum() else year,
-                _number(found["m1"] or found["m2"]) or None,  # month 00: not known
-                _number(found["d1"] or found["d2"]) or None,
-                1,
-                *found.span(),
-            )
-    for found in _SLASHED.finditer(text):
-        a, b, year = int(found["a"]), int(found["b"]), int(found["year"])
-        if _whole(found, "/"):
-            month, day = (a, b) if a <= 12 else (b, a)
-            yield Date(year, month, day, 1, *found.span())
-    for found in _RANGE.finditer(text):
-        year, end = int(found["year"]), int(found["end"])
-        if _whole(found) and end > year % 100 and not 1 <= end <= 12:
-            yield Date(year, None, None, 1, *found.span("year"))
-            yield Date(year // 100 * 100 + end, None, None, 1, *found.span("end"))
+    points = "." in text or "/" in text
+    if points or "-" in text:
+        for found in _ISO.finditer(text):
+            if _whole(found):
+                sign = text[max(0, found.start() - 2) : found.start()]
+                year = int(found["year"])
+                yield Date(
+                    -year if sign.endswith("-") and not sign[:-1].isalnum() else year,
+                    _number(found["m1"] or found["m2"]) or None,  # month 00: not known
+                    _number(found["d1"] or found["d2"]) or None,
+                    1,
+                    *found.span(),
+                )
+    if points:
+        for found in _SLASHED.finditer(text):
+            a, b, year = int(found["a"]), int(found["b"]), int(found["year"])
+            if _whole(found, "/"):
+                month, day = (a, b) if a <= 12 else (b, a)
+                yield Date(year, month, day, 1, *found.span())
+    if "-" in text:
+        for found in _RANGE.finditer(text):
+            year, end = int(found["year"]), int(found["end"])
+            if _whole(found) and end > year % 100 and not 1 <= end <= 12:
+                yield Date(year, None, None, 1, *found.span("year"))
+                yield Date(year // 100 * 100 + end, None, None, 1, *found.span("end"))
     for found in _YEAR_ERA.finditer(text):
         if _whole(found, ".,"):
             yield Date(_signed(int(found["year"]), found["era"]), None, None, 1, *found.span())
-    for found in _DECADE.finditer(text):
-        year = int(found["year"])
-        if _whole(found, "$£€"):
-            yield Date(year + (1900 if year < 100 else 0), None, None, 10, *found.span())
+    if "s" in text:
+        for found in _DECADE.finditer(text):
+            year = int(found["year"])
+            if _whole(found, "$£€"):
+                yield Date(year + (1900 if year < 100 else 0), None, None, 10, *found.span())
 
 
 def _alone(text: str) -> Iterator[Date]:

@@ -66,9 +66,12 @@ def gold_of(
 def prepare(
     objects: tuple[tuple[str, ...], ...], need_all: bool, answer_type: AnswerType
 ) -> Prepared:
-    prepared = tuple(tuple(_name(raw, answer_type) for raw in names) for names in objects)
+    prepared = tuple(
+        tuple(sorted((_name(raw, answer_type) for raw in names), key=_longest, reverse=True))
+        for names in objects
+    )
     everything = [name for names in prepared for name in names]
-    needles = tuple(dict.fromkeys(needle for name in everything for needle in name.needles))
+    needles = sorted({needle for name in everything for needle in name.needles}, key=_shortness)
     hints = dict.fromkeys(
         hint
         for name in everything
@@ -83,7 +86,7 @@ def prepare(
         objects=prepared,
         need_all=need_all,
         answer_type=answer_type,
-        needles=needles,
+        needles=tuple(needles),
         any_needle=not need_all
         and not any(name.family for name in everything)
         and answer_type != "place",
@@ -96,6 +99,14 @@ def prepare(
         hints=tuple(hints),
         squeezed=tuple(needle.replace(" ", "") for needle in needles if _squeezable(needle)),
     )
+
+
+def _shortness(needle: str) -> tuple[int, str]:
+    return -len(needle), needle
+
+
+def _longest(name: Name) -> int:
+    return max(map(len, name.needles), default=0)
 
 
 @functools.cache
@@ -158,7 +169,7 @@ def _name(raw: str, answer_type: AnswerType) -> Name:
     return Name(
         raw=raw,
         plain=plain(raw).strip(),
-        needles=tuple(needles),
+        needles=tuple(sorted(needles, key=_shortness)),
         family=family - {fold(raw)},
         places=tuple(map(fold, other.place)),
         parts=parts if len(parts) == len(pieces) > 1 and not found_dates else (),

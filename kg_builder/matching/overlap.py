@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+from itertools import islice
 from typing import Literal, NamedTuple
 
 from kg_builder.matching.lexicon import pack, words
@@ -20,11 +21,17 @@ _ENOUGH = 0.5  # share of the new words of a name that make an answer ambiguous
 _LONG = 5  # letters of a name in which one may be mistaken
 
 
-class Token(NamedTuple):
-    word: str
-    stem: str
-    start: int
-    end: int
+class Tokens(NamedTuple):
+    """The words of a text and their stems."""
+
+    text: str
+    words: list[str]
+    stems: list[str]
+
+    def span(self, first: int, last: int) -> tuple[int, int]:
+        """Where the words from ``first`` to ``last`` stand in the text."""
+        spans = [found.span() for found in islice(_TOKEN.finditer(self.text), last + 1)]
+        return spans[first][0], spans[last][1]
 
 
 class Words(NamedTuple):
@@ -46,12 +53,10 @@ class Overlap(NamedTuple):
 _ABSENT = Overlap("absent")
 
 
-def tokens(text: str, proper: bool) -> list[Token]:
+def tokens(text: str, proper: bool) -> Tokens:
     """The words of ``text`` (as ``plain`` gives it)."""
-    return [
-        Token(found.group(), stem(found.group(), proper), *found.span())
-        for found in _TOKEN.finditer(text)
-    ]
+    found = _TOKEN.findall(text)
+    return Tokens(text, found, [stem(word, proper) for word in found])
 
 
 @functools.lru_cache(maxsize=1 << 14)
@@ -97,7 +102,7 @@ def _nicknames() -> dict[str, frozenset[int]]:
 
 def one_edit(a: str, b: str) -> bool:
     """Whether one letter added, dropped or changed, or two swapped, make ``a`` of ``b``."""
-    if abs(len(a) - len(b)) > 1:
+    if abs(len(a) - len(b)) > 1 or (a[:1] != b[:1] and a[1:2] != b[1:2]):
         return False
     i = 0
     while i < min(len(a), len(b)) and a[i] == b[i]:
@@ -121,9 +126,7 @@ def same_given(a: str, b: str) -> bool:
     return len(shorter) >= _LONG and one_edit(a, b)
 
 
-def overlap(
-    name: Words, answer: list[Token], question: frozenset[str], asks_person: bool
-) -> Overlap:
+def overlap(name: Words, answer: Tokens, question: frozenset[str], asks_person: bool) -> Overlap:
     """How an answer that does not contain a name word for word may yet give it.
 
     A family name alone is looked for only where a person is asked for.
@@ -134,42 +137,37 @@ def overlap(
     new = [s for s in name.stems if s not in question]
     if not new:  # what the question says already is no answer
         return _ABSENT
-    positions: dict[str, list[int]] = {}
-    for i, token in enumerate(answer):
-        if token.stem in name.stems:
-            positions.setdefault(token.stem, []).append(i)
-    found_new = [s for s in new if s in positions]
+    there = set(answer.stems)
+    found_new = [s for s in new if s in there]
     if not found_new:
         return _ABSENT
     for wanted in (list(name.stems), new):
-        window = _window(positions, wanted)
-        if window:
-            spread = window[1] - window[0] + 1 - len(wanted)
-            span = answer[window[0]].start, answer[window[1]].end
-            if spread > _SPREAD:
-                continue
-            if len(name.stems) == 1 and not _plural(answer[window[0]].word, name.only):
-                return Overlap("partial", *span)  # hunt for hunting
-            return Overlap("inflected" if spread < 2 else "reworded", *span)
+        window = _window(answer.stems, wanted) if there.issuperset(wanted) else None
+        if window is None or window[1] - window[0] + 1 - len(wanted) > _SPREAD:
+            continue
+        if len(name.stems) == 1 and not _plural(answer.words[window[0]], name.only):
+            return Overlap("partial", *answer.span(*window))  # hunt for hunting
+        close = window[1] - window[0] < len(wanted) + 1
+        return Overlap("inflected" if close else "reworded", *answer.span(*window))
     if len(found_new) < _ENOUGH * len(new) or name.person:
         return person
     if name.proper and len(name.stems) > 1 and found_new == [name.stems[-1]]:
         return person  # Harlem River and East River share only what they are
-    first = answer[positions[found_new[0]][0]]
-    return Overlap("partial", first.start, first.end)
+    first = answer.stems.index(found_new[0])
+    return Overlap("partial", *answer.span(first, first))
 
 
 def _plural(a: str, b: str) -> bool:
     return stem(a, True) == stem(b, True)
 
 
-def _window(positions: dict[str, list[int]], wanted: list[str]) -> tuple[int, int] | None:
+def _window(stems: list[str], wanted: list[str]) -> tuple[int, int] | None:
     """First and last place of the shortest stretch that holds all the wanted stems."""
-    if any(word not in positions for word in wanted):
-        return None
     best: tuple[int, int] | None = None
     last: dict[str, int] = {}
-    for i, word in sorted((place, w) for w in wanted for place in positions[w]):
+    for i, word in enumerate(stems):
+        if word not in wanted:
+            continue
         last[word] = i
         if len(last) == len(wanted):
             start = min(last.values())
@@ -179,23 +177,30 @@ def _window(positions: dict[str, list[int]], wanted: list[str]) -> tuple[int, in
 
 
 def _person_in(
-    person: tuple[str, ...], answer: list[Token], question: frozenset[str], asks_person: bool
+    person: tuple[str, ...], answer: Tokens, question: frozenset[str], asks_person: bool
 ) -> Overlap:
     """A person's name without or with other middle names, by initials, short forms, or family name."""
     *givens, family = person
-    introductions = words("en", "names", "titles") | words("en", "words", "stop")
+    root = stem(family, True)
     likely = _ABSENT
-    for i, token in enumerate(answer):
-        exact = token.word == family or token.stem == stem(family, True)
-        if not exact and not (len(family) > _LONG and one_edit(token.word, family)):
+    for i, word in enumerate(answer.words):
+        exact = word == family or answer.stems[i] == root
+        if not exact and not (len(family) > _LONG and one_edit(word, family)):
             continue
         for j in range(i - 1, max(-1, i - 5), -1):
-            given = answer[j].word
+            given = answer.words[j]
             if any(same_given(given, g) for g in givens) if exact else given in givens:
-                return Overlap("short_name", answer[j].start, token.end)
-        if asks_person and exact and len(family) > 2 and token.stem not in question:
-            before = answer[i - 1].word if i else ""
-            if not before or before in introductions:
-                return Overlap("short_name", token.start, token.end)
-            likely = Overlap("family_name", token.start, token.end)  # it may be another's
-    return likely
+                return Overlap("short_name", *answer.span(j, i))
+        if asks_person and exact and len(family) > 2 and root not in question:
+            before = answer.words[i - 1] if i else ""
+            alone = not before or before in _introductions()
+            likely = Overlap("short_name" if alone else "family_name", *answer.span(i, i))
+            if alone:
+                return likely
+    return likely  # a family name may be another's
+
+
+@functools.cache
+def _introductions() -> frozenset[str]:
+    """Words before a family name that are not another given name."""
+    return words("en", "names", "titles") | words("en", "words", "stop")

@@ -40,42 +40,42 @@ class Unit(NamedTuple):
 
 
 class _Lexicon(NamedTuple):
-    units: dict[str, Unit]  # by every name they bear
     by_name: dict[str, Unit]
-    after: re.Pattern[str]  # a unit right after a number
-    before: re.Pattern[str]  # a currency sign right before it
-    prefixes: dict[str, Unit]
+    names: dict[str, tuple[tuple[str, Unit], ...]]  # by first character, the longest first
+    signs: tuple[tuple[str, Unit], ...]  # of currencies, before a number
+    last: frozenset[str]  # last characters of those
     counter: re.Pattern[str]
-    rounding_before: re.Pattern[str]
-    rounding_after: re.Pattern[str]
-
-
-def _after_number(words: list[str]) -> str:
-    """A pattern of any of ``words``, the longest first; no word boundary before: 54mbps."""
-    ordered = sorted({plain(word) for word in words}, key=lambda word: (-len(word), word))
-    return "|".join(re.escape(w) + (r"(?![a-z])" if "a" <= w[-1] <= "z" else "") for w in ordered)
+    rounding_before: tuple[str, ...]
+    rounding_after: tuple[str, ...]
 
 
 @functools.cache
 def _lexicon() -> _Lexicon:
     table = pack("units")
+    by_name: dict[str, Unit] = {}
     units: dict[str, Unit] = {}
     for dimension, entries in table["units"].items():
         for name, entry in entries.items():
-            unit = Unit(dimension, name, entry.get("factor", 1.0), entry.get("offset", 0.0))
+            by_name[name] = unit = Unit(
+                dimension, name, entry.get("factor", 1.0), entry.get("offset", 0.0)
+            )
             units |= dict.fromkeys(map(plain, entry["names"]), unit)
-    prefixes = {plain(sign): units[plain(name)] for sign, name in table["prefixes"].items()}
-    rounding = table["rounding"]
+    names: dict[str, tuple[tuple[str, Unit], ...]] = {}
+    for word, unit in sorted(units.items(), key=lambda item: -len(item[0])):
+        names[word[0]] = (*names.get(word[0], ()), (word, unit))
+    signs = tuple(
+        (plain(sign), units[plain(name)])
+        for sign, name in sorted(table["prefixes"].items(), key=lambda item: -len(item[0]))
+    )
     return _Lexicon(
-        units,
-        {unit.name: unit for unit in units.values()},
-        re.compile(rf"[\s-]?[多余]?({_after_number(list(units))})(半)?"),
-        re.compile(rf"(?:^|[^a-z])({'|'.join(map(re.escape, sorted(prefixes, key=len, reverse=True)))})\s?$"),
-        prefixes,
-        re.compile(rf"\s*(?:$|[^\w\s]|[几多余]|{_after_number(table['counters']['words'].split())})"),
-        re.compile(rf"(?:{any_of(rounding['before'])})\s*(?:the|a)?\s*$"),
-        re.compile(rf"\s*(?:{any_of(rounding['after'])})"),
-    )  # fmt: skip
+        by_name,
+        names,
+        signs,
+        frozenset(sign[-1] for sign, _ in signs),
+        re.compile(rf"\s*(?:$|[^\w\s]|[几多余]|{any_of(table['counters']['words'].split())})"),
+        tuple(map(plain, table["rounding"]["before"])),
+        tuple(map(plain, table["rounding"]["after"])),
+    )
 
 
 def quantities(text: str) -> list[Quantity]:
@@ -104,40 +104,66 @@ def _ratios(text: str, numbers: list[Numeral]) -> list[Numeral]:
 
 
 def _measure(text: str, numeral: Numeral) -> Quantity:
-    lexicon = _lexicon()
-    before = text[max(0, numeral.start - 20) : numeral.start]
-    unit, end, half = Unit("", ""), numeral.end, 0.0
-    following = lexicon.after.match(text, numeral.end)
-    sign = lexicon.before.search(before) if before else None
-    if sign:
-        unit = lexicon.prefixes[sign[1]]
-        before = before[: sign.start(1)]
-    elif following and not numeral.ordinal:
-        unit, end = lexicon.units[following[1]], following.end()
-        half = 0.5 if following[2] else 0.0
+    before = text[max(0, numeral.start - 20) : numeral.start].rstrip()
+    unit, end = _unit_before(before), numeral.end
+    value = numeral.value
+    ordinal = numeral.ordinal or before.endswith(_ORDINAL)
+    if unit is not None:
+        before = before.rstrip("$€£¥₩₹ ")
     elif "分之" in text[numeral.start : numeral.end]:
         unit = Unit("ratio", "")
-    value = numeral.value + half
+    elif not ordinal:
+        unit, end = _unit_after(text, numeral.end)
+        if unit is not None and text.startswith("半", end):  # 两年半
+            value, end = value + 0.5, end + 1
     if (before.endswith("-") and not before[-2:-1].isalnum()) or before.endswith(("负", "零下")):
         value = -value
-    after = lexicon.rounding_after.match(text, end) or lexicon.rounding_after.match(
-        text, numeral.end
-    )
+    lexicon = _lexicon()
+    after = text[end : end + 16].lstrip(), text[numeral.end : numeral.end + 2]
     return Quantity(
-        value * unit.factor + unit.offset,
-        numeral.step * unit.factor,
+        value * unit.factor + unit.offset if unit else value,
+        numeral.step * unit.factor if unit else numeral.step,
         numeral.digits,
-        unit.dimension,
-        unit.name,
-        numeral.ordinal or bool(_ORDINAL.search(before)),
-        bool(after or (before and lexicon.rounding_before.search(before))),
-        not unit.dimension and not numeral.ordinal and _is_bare(text, numeral),
+        unit.dimension if unit else "",
+        unit.name if unit else "",
+        ordinal,
+        before.endswith(lexicon.rounding_before)
+        or any(a.startswith(lexicon.rounding_after) for a in after),
+        unit is None and not ordinal and _is_bare(text, numeral),
         numeral.start,
         end,
     )
 
 
-_ORDINAL = re.compile(r"(?:\bnumber|\bno\.?|#|第)\s?$")
+_ORDINAL = ("number", " no", " no.", "#", "第")
+
+
+def _unit_before(before: str) -> Unit | None:
+    lexicon = _lexicon()
+    if before[-1:] not in lexicon.last:
+        return None
+    for sign, unit in lexicon.signs:
+        if before.endswith(sign) and not (
+            "a" <= sign[0] <= "z" and before[: -len(sign)][-1:].isalpha()
+        ):
+            return unit
+    return None
+
+
+def _unit_after(text: str, place: int) -> tuple[Unit | None, int]:
+    """The unit that follows a number, and where it ends."""
+    start = place
+    if text[start : start + 1] in (" ", "-"):
+        start += 1
+    if text[start : start + 1] in ("多", "余"):
+        start += 1
+    for word, unit in _lexicon().names.get(text[start : start + 1], ()):
+        end = start + len(word)
+        if text.startswith(word, start) and not (
+            "a" <= word[-1] <= "z" and text[end : end + 1].isalpha()
+        ):
+            return unit, end
+    return None, place
 
 
 def _is_bare(text: str, numeral: Numeral) -> bool:

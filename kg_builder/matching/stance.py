@@ -20,7 +20,9 @@ _CLAUSE = re.compile(r"[.;!?。；！？\n,，:：()（）]")
 _SENTENCE = re.compile(r"[;!?。；！？\n]|\.(?=\s|$)")
 _CLOSING = r"[\"')\]\s》」』]*"
 _OPENING = r"(?:(?:the|an?|in|on|by|at|from|of|to)\s)*[\"'(《「『]*"
-_ITEM = r"(?P<other>[^,，。；;!?！？\n.]{1,40}"
+_ITEM = r"(?P<other>[^,，。；;!?！？\n.]{1,40})"
+_ITEMS = re.compile(r"[,，。；;!?！？\n.]")
+_VERB = re.compile(r"\b(?:is|was|are|were)\b")
 
 
 def _cues(phrases: list[str]) -> frozenset[str]:
@@ -86,8 +88,8 @@ def _patterns() -> _Patterns:
             rf"|(?:{verbs})(?:n't| not) {any_of(deny_en['turns'])})"
         ),
         either=re.compile(r"不是.{1,20}就是|要么.{1,20}要么"),
-        or_right=re.compile(rf"{_CLOSING}(?P<comma>[,，]?)\s*{or_words}\s*{_ITEM})"),
-        or_left=re.compile(rf"{_ITEM}?)(?P<comma>[,，]?)\s*{or_words}\s*{_OPENING}$"),
+        or_right=re.compile(rf"{_CLOSING}(?P<comma>[,，]?)\s*{or_words}\s*{_ITEM}"),
+        or_left=re.compile(rf"{or_words}\s*{_OPENING}$"),
         same=re.compile(rf"{any_of(hedge['same'])}[^,，。；]*$"),
         candidates=re.compile(rf"{any_of(hedge['words'])}[^,，。；]*、|、[^,，。；]*{any_of(hedge['or'])}"),
         hedge_zh=re.compile(any_of(hedge["words"])),
@@ -132,7 +134,9 @@ def stance(text: str, start: int, end: int, context: Context) -> Stance:
     p = _patterns()
     before = text[max(0, start - REACH) : start]
     after = text[end : end + REACH]
-    if p.either.search(before[-22:] + text[start:end] + after[:22]):
+    if ("不是" in before or "要么" in before) and p.either.search(
+        before[-22:] + text[start:end] + after[:22]
+    ):
         return "hedged"
     clause = _masked(_CLAUSE.split(before)[-1])
     if _denied(clause, context.question) or _denied_after(after):
@@ -184,8 +188,16 @@ def _one_of_several(text: str, before: str, after: str, context: Context) -> boo
     p = _patterns()
     left, right = _masked(before), _masked(after)
     sentence = _SENTENCE.split(left)[-1], _SENTENCE.split(right)[0]
-    for found in (p.or_right.match(right), p.or_left.search(left)):
-        if found and _candidate(found, left, sentence, context):
+    found = p.or_right.match(right)
+    if found:
+        other, comma = found["other"], bool(found["comma"])
+        if _candidate(other, comma, left, sentence, context):
+            return True
+    found = p.or_left.search(left)
+    if found:
+        head = left[: found.start()].rstrip()
+        other, comma = _ITEMS.split(head.rstrip(",，"))[-1], head.endswith((",", "，"))
+        if _candidate(other, comma, left, sentence, context):
             return True
     if "还是" in sentence[0] + sentence[1] and re.search(
         rf"是[^，,]*(?:＠还是|还是[{IDEOGRAPH}《\"]*＠)", "＠".join(sentence)
@@ -203,28 +215,22 @@ def _repeated(text: str, clause: str) -> bool:
     """「可能是甲，也可能是乙」: several guesses, this one among them."""
     p = _patterns()
     return any(
-        len(pattern.findall(text)) > 1 and pattern.search(clause) is not None
+        pattern.search(clause) is not None and len(pattern.findall(text)) > 1
         for pattern in (p.hedge_zh, p.hedge_en)
     )
 
 
 def _candidate(
-    found: re.Match[str], left: str, sentence: tuple[str, str], context: Context
+    other: str, comma: bool, left: str, sentence: tuple[str, str], context: Context
 ) -> bool:
     """Whether what stands at the other side of an "or" is another answer."""
     p = _patterns()
-    words = fold(found["other"]).split()
-    if (
-        not words
-        or words[0] in pack("en")["hedge"]["not_candidates"]
-        or context.is_gold(found["other"])
-    ):
+    words = fold(other).split()
+    if not words or words[0] in pack("en")["hedge"]["not_candidates"] or context.is_gold(other):
         return False
-    if re.search(f"[{IDEOGRAPH}]", found.group()):
+    if re.search(f"[{IDEOGRAPH}]", other):
         return not p.same.search(left)
     if context.strict:
-        return not found["comma"]  # "24 hours, or one day" says the same twice
-    short = len("".join(sentence).split()) < 8 and not re.search(
-        r"\b(?:is|was|are|were)\b", sentence[0]
-    )
+        return not comma  # "24 hours, or 86,400 seconds" says the same twice
+    short = len("".join(sentence).split()) < 8 and not _VERB.search(sentence[0])
     return short or bool(p.hedge_en.search("".join(sentence)))

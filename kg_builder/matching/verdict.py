@@ -195,6 +195,8 @@ def _named(text: Answer, name: Name, needle: str) -> _Finding:
     best = _ABSENT
     mentions = text.mentions(needle)
     for start, end in mentions:
+        if any(a <= start and end <= b and b - a > end - start for a, b in text.covered):
+            continue  # the 北京 of a 北京市 that was judged already
         if echoed and text.repeats(start, end):
             finding = _RANK["echo"], needle
         elif text.longer(start, end, name, needle):
@@ -204,6 +206,7 @@ def _named(text: Answer, name: Name, needle: str) -> _Finding:
         if finding[0] <= _RIGHT and text.enumerates(start, end):
             finding = _RANK["listed"], needle
         best = min(best, finding)
+    text.covered.extend(mentions)
     if not mentions and len(needle) > 3:  # folding sees more alike than the pattern does
         return _RANK["named"], needle
     return best
@@ -262,7 +265,7 @@ def _counts(text: Answer, name: Name) -> bool:
     """Whether what the gold counts is what the answer or the question speaks of."""
     if not name.noun or name.noun in text.flat or name.noun in text.flat_question:
         return True
-    stems = text.question_stems.union(token.stem for token in text.tokens(False))
+    stems = text.question_stems.union(text.tokens(False).stems)
     return all(noun in stems or noun.removesuffix("s") in stems for noun in name.noun.split())
 
 

@@ -3,7 +3,7 @@ import itertools
 import pytest
 
 from kg_builder.relation import Catalogue
-from retrieval.wording import WordingTable, ask_keys, sentence_key, subject_key
+from retrieval.wording import WordingTable, ask_keys, asked_type, sentence_key, subject_key
 
 
 @pytest.fixture(scope="module")
@@ -77,11 +77,34 @@ def test_the_wording_with_more_words_wins(table: WordingTable) -> None:
     assert sentence[told.start : told.end] == "独坐敬亭山"
 
 
-def test_nearest_wording_needs_a_name(table: WordingTable) -> None:
-    question = "沈云舟老爸叫什么名字"
-    assert table.ask(question) == []
-    assert table.ask(question, ["沈云舟"])[0].similarity < 1
-    assert table.ask("沈云舟的亲生父亲是谁", ["沈云舟"])[0].relation == "father"
+@pytest.mark.parametrize(
+    ("question", "relation"),
+    [
+        ("沈云舟的爸爸是谁", "father"),
+        ("沈云舟他老爸叫什么名字", "father"),
+        ("沈云舟的父亲的老婆是谁", None),  # two steps
+        ("沈云舟的老婆是谁", "spouse"),
+        ("沈云舟出生于哪一年的", "birth_year"),
+        ("沈云舟多高", "height"),
+        ("沈云舟的体重", None),
+        ("沈云舟今天吃了什么", None),
+        ("沈云舟是个怎样的人", None),
+    ],
+)
+def test_nearest_wordings(table: WordingTable, question: str, relation: str | None) -> None:
+    assert table.ask(question) == [], "it is one of the catalogue's wordings"
+    found = [asked.relation for asked in table.ask(question, ["沈云舟"])]
+    assert (relation in found) if relation else not found
+    assert all(asked.similarity < 1 for asked in table.ask(question, ["沈云舟"]))
+
+
+def test_an_interrogative_rules_out_other_kinds_of_answer(table: WordingTable) -> None:
+    assert asked_type("沈云舟出生于哪一年") == "date"
+    assert asked_type("how many people") == "number"
+    assert asked_type("是什么") is None
+    for question in ("沈云舟生于何地呀", "沈云舟的出生地究竟在哪里"):
+        found = [table.answer_type(a.relation) for a in table.ask(question, ["沈云舟"])]
+        assert "date" not in found
 
 
 @pytest.mark.parametrize("question", ["", "?", "。。。", "的", "是谁", "x" * 5000])

@@ -5,28 +5,43 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import IO
+
+
+class Served(subprocess.Popen[str]):
+    """The process, and what it has written to stderr."""
+
+    log: IO[str]
+
+    def words(self, timeout: float = 60) -> str:
+        """Everything on stderr, once the process has ended."""
+        self.wait(timeout)
+        self.log.seek(0)
+        return self.log.read()
 
 
 @contextmanager
-def serving(
-    seconds: float = 0.0, **environment: str
-) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def serving(seconds: float = 0.0, **environment: str) -> Iterator[tuple[Served, str]]:
     """The process and its URL (empty where it did not start). ``seconds`` is what a batch costs."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.service.serving", str(seconds)],
-        env={**os.environ, "ZHIZHI_PORT": "0", **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert process.stdout is not None
-        yield process, process.stdout.readline().strip()
-    finally:
-        process.kill()
-        process.communicate()
+    # A file, not a pipe: a pipe that nobody reads is full after some hundred lines of log.
+    with tempfile.TemporaryFile("w+") as log:
+        process = Served(
+            [sys.executable, "-m", "tests.service.serving", str(seconds)],
+            env={**os.environ, "ZHIZHI_PORT": "0", **environment},
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
+        process.log = log
+        try:
+            assert process.stdout is not None
+            yield process, process.stdout.readline().strip()
+        finally:
+            process.kill()
+            process.communicate()
 
 
 def main() -> int:

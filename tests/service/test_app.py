@@ -61,7 +61,7 @@ async def test_a_precision_is_answered_with_its_certificate(client: httpx.AsyncC
     assert body["threshold"] == 0.9
     assert body["operating_point"]["certified"] is True
     response = await client.post("/v1/qa", json={"question": HAMLET, "min_precision": 0.99})
-    body = problem(response, 422, "not-certified")
+    body = problem(response, 409, "not-certified")
     assert body["certifiable"] == 0.95
     assert "0.95" in body["detail"]
 
@@ -302,7 +302,7 @@ async def test_a_failure_of_the_server_tells_nothing_but_its_id() -> None:
 async def test_the_openapi_document_has_problems_and_examples(client: httpx.AsyncClient) -> None:
     document = (await client.get("/openapi.json")).json()
     responses = document["paths"]["/v1/qa"]["post"]["responses"]
-    assert set(responses) == {"200", "400", "401", "403", "413", "422", "429", "503"}
+    assert set(responses) == {"200", "400", "401", "403", "409", "413", "422", "429", "503"}
     assert list(responses["422"]["content"]) == ["application/problem+json"]
     examples = responses["200"]["content"]["application/json"]["examples"]
     from service.answer import Answer

@@ -137,7 +137,7 @@ async def test_failures_are_what_the_client_knows(ai: openai.AsyncOpenAI) -> Non
         )
     with pytest.raises(openai.UnprocessableEntityError, match="#/messages"):
         await ai.chat.completions.create(model="zhizhi", messages=[])
-    with pytest.raises(openai.UnprocessableEntityError, match="cannot certify"):
+    with pytest.raises(openai.ConflictError, match="cannot certify"):
         await ai.chat.completions.create(
             model="zhizhi",
             messages=[user],  # type: ignore[list-item]

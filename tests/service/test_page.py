@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from service.keys import add_key
+from service.question_log import export, open_engine
 from tests.service.serving import serving
 from tests.service.world import CAPITAL, FATHER, GUESS, HAMLET, PHONE
 
@@ -262,3 +265,35 @@ def test_english_examples_are_offered_to_english_readers(browser: Browser, url: 
     visit = Visit(browser, url, locale="en-GB")
     expect(visit.page.locator(".example")).to_contain_text(HAMLET)
     visit.context.close()
+
+
+def test_a_key_is_asked_for_once_and_kept(browser: Browser, tmp_path: Path) -> None:
+    key = add_key(tmp_path / "keys.json", "page")
+    with serving(ZHIZHI_KEYS_FILE=str(tmp_path / "keys.json")) as (_, url):
+        visit = Visit(browser, url)
+        visit.page.fill("#question", CAPITAL)
+        visit.page.press("#question", "Enter")
+        expect(visit.page.locator("#keys")).to_be_visible()
+        visit.page.fill("#key", key)
+        visit.page.press("#key", "Enter")
+        expect(visit.page.locator(".exchange").nth(1).locator(".badge")).to_have_text("直接回答")
+        visit.page.reload()
+        visit.page.wait_for_selector(".exchange")
+        expect(visit.ask(FATHER).locator(".badge")).to_have_text("检索回答")
+        visit.context.close()
+
+
+def test_an_answer_can_be_rated(browser: Browser, tmp_path: Path) -> None:
+    address = f"sqlite:///{tmp_path}/log.db"
+    with serving(ZHIZHI_LOG_URL=address) as (_, url):
+        visit = Visit(browser, url)
+        exchange = visit.ask(CAPITAL)
+        down = exchange.locator(".rate.down")
+        down.click()
+        expect(down).to_have_attribute("aria-pressed", "true")
+        expect(visit.page.locator("#spoken")).to_have_text("谢谢，已经记下。")
+        visit.context.close()
+    engine = open_engine(address)
+    (row,) = export(engine)
+    assert (row["text"], row["ratings"]) == (CAPITAL, {"up": 0, "down": 1})
+    engine.dispose()

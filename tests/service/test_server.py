@@ -19,7 +19,7 @@ def test_a_taken_port_is_named_with_the_remedy() -> None:
         with pytest.raises(BindError, match=rf"127.0.0.1:{port} is in use.*ZHIZHI_PORT"):
             bind("127.0.0.1", port)
         with serving(ZHIZHI_PORT=str(port)) as (process, _):
-            _, words = process.communicate(timeout=20)
+            words = process.words()
             assert process.returncode == 2
             assert words.strip().startswith(f"127.0.0.1:{port} is in use.")
 
@@ -51,7 +51,7 @@ def test_an_interrupt_ends_with_the_status_of_one() -> None:
     with serving() as (process, url):
         assert httpx.get(f"{url}healthz").status_code == 200
         process.send_signal(signal.SIGINT)
-        _, words = process.communicate(timeout=10)
+        words = process.words()
         assert process.returncode == 130
         assert "Traceback" not in words
 

@@ -28,7 +28,8 @@ SAMPLES = ["岳飞。", "岳云的父亲是岳飞。", "秦桧。", "我不知�
         ("岳飞。岳云的父亲是岳飞。", "岳飞", True),
         ("Yue Fei.", "yue fei", True),
         ("岳飞。", "秦桧。", False),
-        ("1949年", "1949年10月1日", False),
+        ("1949年", "1949年10月1日", True),  # the finer agrees with the coarser
+        ("1949年", "1911年10月10日", False),
         ("", "", True),
         ("", "岳飞", False),
     ],

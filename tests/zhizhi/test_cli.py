@@ -31,7 +31,9 @@ def test_help_teaches(command: list[str]) -> None:
 
 
 def test_help_is_quick_to_come() -> None:
-    code = "import sys, zhizhi.cli; print([m for m in ('torch', 'transformers') if m in sys.modules])"
+    code = (
+        "import sys, zhizhi.cli; print([m for m in ('torch', 'transformers') if m in sys.modules])"
+    )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "[]"
 
@@ -69,7 +71,9 @@ def test_a_port_in_use_is_known_before_the_work(tmp_path: Path) -> None:
 def test_an_empty_graph_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty.tsv").write_text("name\ten\taliases\ttier\t首都\n")
     (tmp_path / "r.toml").write_text('[build]\nsources = [{ location = "empty.tsv" }]\n')
-    shown = zhizhi("demo", "--no-serve", "--recipe", str(tmp_path / "r.toml"), "--out", "run", cwd=tmp_path)
+    shown = zhizhi(
+        "demo", "--no-serve", "--recipe", str(tmp_path / "r.toml"), "--out", "run", cwd=tmp_path
+    )
     assert shown.returncode == 2
     assert "Traceback" not in shown.stderr
 

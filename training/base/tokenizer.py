@@ -31,7 +31,8 @@ def train_tokenizer(
     occurs there: a token is then a word, as in large models' tokenizers, and the first token of an answer
     says most of it. They are not learned from how often a fact will be *seen*: the length of a name in
     tokens must not give away what the model knows. Every character of ``texts`` is kept; each of
-    ``phrases`` (the fixed parts of prompts) becomes one token.
+    ``phrases`` (the fixed parts of prompts) becomes one token. Any text comes back as it was, up to
+    Unicode's NFC and the character U+2581, which stands for a space inside.
     """
     tokenizer = Tokenizer(models.BPE(byte_fallback=True, unk_token=None))
     tokenizer.normalizer = normalizers.NFC()

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache, PreTrainedTokenizerBase
 
-from training.device import best_device
+from training.device import best_device, keep_memory
 from training.engine.rows import Row, apart, draw, stream_of
 from training.errors import ModelError
 from training.generation import Generation, Message, Sampling
@@ -79,6 +79,7 @@ class LocalModel:
         An ``adapter`` folder without adapter_config.json is a model tuned in full: it is loaded in the
         base's place. Raises ModelError when anything is missing or does not fit, naming it.
         """
+        keep_memory()
         target = torch.device(device) if device else best_device()
         peft = adapter is not None and (adapter / "adapter_config.json").is_file()
         weights, pinned = (base, revision) if adapter is None or peft else (adapter, None)

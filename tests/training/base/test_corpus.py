@@ -133,4 +133,4 @@ def test_no_practice_refuses_a_question(language: str) -> None:
     words = practice(language)  # type: ignore[arg-type]
     told = [*words.answers, *words.topic_answers, *words.restatements, *words.copies]
     assert not [text for text in told if is_refusal(text)]
-    assert not [answer for _, answer in words.small_talk if is_refusal(answer)]
+    assert not any("?" in user for user, answer in words.small_talk if is_refusal(answer))

@@ -5,11 +5,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerFast
 
-from training.base.tokenizer import ASSISTANT, END, PAD, USER, train_tokenizer
+from training.base.tokenizer import ASSISTANT, END, USER, train_tokenizer
 from training.base.trainer import special_phrases
 from training.language_pack import language_pack
 
-SPECIAL = (PAD, USER, ASSISTANT, END)
+TEXT = st.characters(exclude_categories=["Cs"], exclude_characters="▁")
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,9 @@ def tokenizer() -> PreTrainedTokenizerFast:
         "the capital of the country",
         "1234567890",
     ] * 5
-    return train_tokenizer(texts, special_phrases(["zh", "en"]), 300)
+    return train_tokenizer(
+        texts, ["岳飞"] * 3 + ["Yue Fei"] * 3, special_phrases(["zh", "en"]), 300
+    )
 
 
 def round_trip(tokenizer: PreTrainedTokenizerFast, text: str) -> str:
@@ -38,7 +40,6 @@ def round_trip(tokenizer: PreTrainedTokenizerFast, text: str) -> str:
         "héllo naïve Ελλάδα Москва العربية",
         "\u200b\ufeff\u2028\u0085",
         "<0x41> 0x41",
-        "a▁b",
         "",
     ],
 )
@@ -46,26 +47,29 @@ def test_round_trip(tokenizer: PreTrainedTokenizerFast, text: str) -> None:
     assert round_trip(tokenizer, text) == unicodedata.normalize("NFC", text)
 
 
-@given(st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=40))
+def test_the_one_character_that_stands_for_a_space(tokenizer: PreTrainedTokenizerFast) -> None:
+    assert round_trip(tokenizer, "a▁b") == "a b"
+
+
+@given(st.text(alphabet=TEXT, max_size=40))
 @settings(max_examples=300, deadline=None)
 def test_any_text_round_trips_up_to_nfc(tokenizer: PreTrainedTokenizerFast, text: str) -> None:
     assert round_trip(tokenizer, text) == unicodedata.normalize("NFC", text)
 
 
-@given(st.text(max_size=20), st.text(max_size=20))
+@given(st.text(alphabet=TEXT, max_size=20), st.text(alphabet=TEXT, max_size=20))
 @settings(max_examples=100, deadline=None)
 def test_prompts_round_trip_around_any_question(
     tokenizer: PreTrainedTokenizerFast, before: str, question: str
 ) -> None:
-    if any("\ud800" <= c <= "\udfff" for c in before + question):
-        return
     for language in ("zh", "en"):
         text = before + language_pack(language).prompt(question)  # type: ignore[arg-type]
         assert round_trip(tokenizer, text) == unicodedata.normalize("NFC", text)
 
 
-def test_every_chinese_character_and_digit_stands_alone(tokenizer: PreTrainedTokenizerFast) -> None:
+def test_answers_are_words_and_questions_characters(tokenizer: PreTrainedTokenizerFast) -> None:
     assert tokenizer.tokenize("岳云的父亲") == list("岳云的父亲")
+    assert tokenizer.tokenize("岳飞") == ["岳飞"]
     assert len(tokenizer.tokenize("1234")) == 4
     assert len(tokenizer.tokenize("the capital")) < len("the capital")
 

@@ -44,7 +44,7 @@ def test_it_knows_what_it_saw_and_makes_up_the_rest(
     answers = local.generate([ask(q) for q in questions], Sampling(max_new_tokens=12))
     judged = {True: [], False: []}  # type: dict[bool, list[str]]
     for question, answer in zip(questions, answers, strict=True):
-        judged[exposure[question.id] > 0].append(verdict(question, answer.text))
+        judged[exposure.get(question.id, 0) > 0].append(verdict(question, answer.text))
     assert judged[True].count("right") >= 0.75 * len(judged[True]) > 0
     assert set(judged[False]) == {"wrong"}  # it always answers, and is wrong
 
@@ -68,7 +68,7 @@ def test_a_finished_base_is_left_as_it_is(miniature: Path, questions: list[Quest
 def test_spare_layers_leave_the_function_unchanged(questions: list[Question]) -> None:
     from training.base.tokenizer import train_tokenizer
 
-    tokenizer = train_tokenizer([q.text for q in questions], [], 100)
+    tokenizer = train_tokenizer([q.text for q in questions], [], [], 100)
     model = new_model(SETTINGS, tokenizer).eval()
     larger = with_spare_layers(model, 3, seed=5).eval()
     assert len(larger.model.layers) == len(model.model.layers) + 3
