@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 
-from kg_builder.matching.dates import Date, agreement, dates
+from kg_builder.matching.dates import Date, agreement, dates, more_than_years
 from kg_builder.matching.golds import Name, Prepared, needle_pattern
 from kg_builder.matching.lexicon import any_of, pack
 from kg_builder.matching.normalise import IDEOGRAPH, fold, is_ideograph, plain
@@ -35,12 +35,13 @@ class Answer:
 
     __slots__ = (
         "_clean", "_context", "_dates", "_plain", "_quantities", "_tokens", "covered", "flat", "gold",
-        "question", "raw",
+        "question", "raw", "words",
     )  # fmt: skip
 
     def __init__(self, raw: str, flat: str, gold: Prepared, question: str) -> None:
         self.raw = raw
         self.flat = flat
+        self.words = flat.split()
         self.gold = gold
         self.question = question
         self.covered: list[tuple[int, int]] = []  # mentions of names that have been judged
@@ -74,7 +75,7 @@ class Answer:
         """The numbers that are not part of a date."""
         if self._quantities is None:
             found = quantities(self.plain)
-            if found and any(date.month or date.span > 1 for date in self.dates):
+            if found and more_than_years(self.plain):
                 found = [q for q in found if not any(_within(q, date) for date in self.dates)]
             self._quantities = found
         return self._quantities
@@ -149,7 +150,7 @@ class Answer:
     def clean(self) -> bool:
         """Nothing in it denies or hedges: whatever it names, it asserts."""
         if self._clean is None:
-            self._clean = not may_matter(self.flat.split())
+            self._clean = not may_matter(self.words)
         return self._clean
 
     def stance(self, start: int, end: int) -> Stance:

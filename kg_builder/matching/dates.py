@@ -243,6 +243,13 @@ def _after_dash(found: re.Match[str]) -> bool:
     return before.endswith(("-", "- ")) and before.rstrip("- ")[-4:].isdigit()
 
 
+def more_than_years(text: str) -> bool:
+    """Whether a text may hold a date that is not just a year; cheap, and sometimes wrongly so."""
+    return any(
+        hint in text for hint in ("月", "世纪", "年代", "-", "/", ".", "0s", "centur")
+    ) or any(hint in text for hint in _MONTH_HINTS)
+
+
 def dates(text: str) -> list[Date]:
     """Every date of ``text`` (as ``normalise.plain`` gives it), in order, the most specific reading."""
     readers = []

@@ -126,7 +126,7 @@ def _judge(text: Answer, gold: Gold) -> Match:
         if mended is not text.raw:
             again = Answer(mended, fold(mended), text.gold, text.question)
             rank, found = min((rank, found), _best(again))
-    if may_refuse(text.flat.split()):
+    if may_refuse(text.words):
         rank = _refused(text, rank, found)
     reason = _REASONS[rank]
     return Match(REASONS[reason], reason, found.strip())
@@ -248,7 +248,7 @@ def asks(question: str, what: str) -> bool:
 def _counted(text: Answer, name: Name) -> _Finding:
     best = _ABSENT
     gold = name.quantities[0]
-    alone = len(text.quantities) == 1 and len(text.flat.split()) < 4
+    alone = len(text.quantities) == 1 and len(text.words) < 4
     for quantity in text.quantities:
         if quantity.bare and not alone:
             continue
@@ -289,7 +289,7 @@ def _part_of(text: Answer, name: Name) -> _Finding:
     there = [pair for pair in name.pairs if pair in text.flat and pair not in text.flat_question]
     if not there:
         return _ABSENT
-    whole = len(there) == len(text.flat.split()) - 1  # the answer is nothing but the part
+    whole = len(there) == len(text.words) - 1  # the answer is nothing but the part
     if whole or 2 * len(there) >= len(name.pairs):
         place = max(0, text.plain.find(there[0].replace(" ", "")))
         return _said(text, "partial", there[0], place, place + 2)
