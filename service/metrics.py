@@ -98,7 +98,7 @@ class Metrics:
         """The circuit breakers of retrieval's providers: 0 closed, 0.5 half open, 1 open."""
         gauge = Gauge("zhizhi_breaker_open", "Breakers.", ("provider",), registry=self.registry)
         for name in names:
-            gauge.labels(name).set_function(lambda name=name: states().get(name, 0.0))
+            gauge.labels(name).set_function(lambda name=name: states().get(name, 0.0))  # type: ignore[misc]
 
     def batch(self, size: int, seconds: float) -> None:
         self.batch_size.observe(size)

@@ -180,7 +180,7 @@ def load_settings(**overrides: object) -> Settings:
         raise SettingsError(f"{PREFIX}SECRETS_DIR={secrets}: no such folder.")
     given = {name: value for name, value in overrides.items() if value is not None}
     try:
-        return Settings(_secrets_dir=secrets, **given)  # type: ignore[call-arg, arg-type]
+        return Settings(_secrets_dir=secrets, **given)  # type: ignore[arg-type]
     except ValidationError as error:
         faults = [_fault(dict(fault)) for fault in error.errors()]
         raise SettingsError("\n".join(faults)) from None

@@ -32,17 +32,21 @@ def test_an_address_that_is_not_ours_is_named() -> None:
 
 
 def test_a_term_signal_lets_requests_finish() -> None:
-    with serving(seconds=0.7) as (process, url):
+    with serving(seconds=2.0) as (process, url):
         answers: list[httpx.Response] = []
         asking = threading.Thread(
-            target=lambda: answers.append(httpx.post(f"{url}v1/qa", json={"question": "a"}))
+            target=lambda: answers.append(
+                httpx.post(f"{url}v1/qa", json={"question": "a"}, timeout=30)
+            )
         )
         asking.start()
-        time.sleep(0.3)
+        until = time.monotonic() + 30
+        while "zhizhi_batch_busy_seconds 0.0" in httpx.get(f"{url}metrics").text:
+            assert time.monotonic() < until, "the question never reached the model"
         process.send_signal(signal.SIGTERM)
-        asking.join(10)
+        asking.join(30)
         assert answers[0].status_code == 200
-        assert process.wait(10) == 0
+        assert process.wait(30) == 0
         with pytest.raises(httpx.TransportError):
             httpx.get(f"{url}healthz")
 
