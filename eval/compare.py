@@ -79,7 +79,7 @@ def _arm(
     ]
     difference: dict[str, Any] = {}
     for figure in COMPARED:
-        value, interval = paired_difference(FIGURES[figure], *rows, draws, confidence=level)
+        value, interval = paired_difference(FIGURES[figure], *rows, draws, confidence=level)  # type: ignore[arg-type, misc]
         difference[figure] = value if np.isfinite(value) else None
         difference[f"{figure}_interval"] = interval
         difference[f"{figure}_significant"] = bool(

@@ -44,7 +44,7 @@ def markdown(report: dict[str, Any], language: Language = "en") -> str:
             [words["arm"], *(words[key] for key in SHOWN), words["latency"]],
             [
                 [
-                    names.get(name, name),
+                    names.get(name, name),  # type: ignore[list-item]
                     *(cell(arm, key) for key in SHOWN),
                     f"{arm['p50_ms']:.0f} / {arm['p95_ms']:.0f} ms"
                     if arm.get("p50_ms") is not None

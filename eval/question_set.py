@@ -227,8 +227,8 @@ def golds(value: Any) -> tuple[tuple[str, ...], ...]:
         if isinstance(one, str) or not isinstance(one, Iterable):
             names = (str(one).strip(),)
         else:
-            names = tuple(str(name).strip() for name in one)
-        names = tuple(name for name in names if name)
+            names = tuple(str(name).strip() for name in one)  # type: ignore[assignment]
+        names = tuple(name for name in names if name)  # type: ignore[assignment]
         if names:
             found.append(names)
     if not found:

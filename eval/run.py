@@ -147,9 +147,9 @@ def _arms(
         return
     for precision in settings.precisions:
         at = remembered.attempter.operating_point(profile=None, min_precision=precision)
-        yield routed(f"calibrated_fallback@{precision:g}", "auto", at)
+        yield routed(f"calibrated_fallback@{precision:g}", "auto", at)  # type: ignore[call-arg]
     for sources in settings.also_sources:
-        yield routed(f"calibrated_fallback-{sources}", "auto", sources=sources)
+        yield routed(f"calibrated_fallback-{sources}", "auto", sources=sources)  # type: ignore[call-arg]
 
 
 class _Asked:

@@ -15,7 +15,7 @@ SHOWN_ARMS = ("calibrated_fallback", "calibrated", "prompt_only", "base")
 def kind_of(record: Record, known: bool | None) -> str:
     """direct-correct, retrieval-wrong, refused-known, …; ``known`` is what the base has right."""
     if record.verdict == "refused":
-        return {True: "refused-known", False: "refused-unknown"}.get(known, "refused")  # type: ignore[call-overload, no-any-return]
+        return {True: "refused-known", False: "refused-unknown"}.get(known, "refused")  # type: ignore[arg-type]
     if record.verdict == "unscored":
         return "unscored"
     return f"{record.route}-{record.verdict}"

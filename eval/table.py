@@ -180,7 +180,7 @@ def _ablation(
     for name in COMPARED:
         value, interval = paired_difference(FIGURES[name], rows, own, draws)
         difference[name] = value if np.isfinite(value) else None
-        difference[f"{name}_interval"] = interval
+        difference[f"{name}_interval"] = interval  # type: ignore[assignment]
     return {"own_answers": arms["refusal_phrase"], "fixed_form": fixed, "difference": difference}
 
 

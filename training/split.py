@@ -32,7 +32,7 @@ ALONE = Split()
 
 def launched() -> Split:
     """The split that ``accelerate launch`` or ``torchrun`` made; ALONE where neither did."""
-    from accelerate import PartialState
+    from accelerate import PartialState  # type: ignore[import-untyped]
 
     state = PartialState()
     if state.num_processes == 1:

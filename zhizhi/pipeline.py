@@ -97,7 +97,7 @@ def run(recipe: Recipe, out: Path, *, progress: bool = True) -> Run:
             examples = mix(split["train"], training_labels, chosen)
             write_jsonl(folder / "examples.jsonl", examples)
             sets = question_sets(recipe, split, labels)
-            tune(base, examples, sets, labels, folder, recipe.sft, progress=progress)
+            tune(base, examples, sets, labels, folder, recipe.sft, progress=progress)  # type: ignore[arg-type]
             draw(folder, answers)
             return {}
 

@@ -81,7 +81,7 @@ class Drills:
 
     def copy(self, rng: random.Random) -> Example:
         language = rng.choice(list(self.relations))
-        words = practice(language)  # type: ignore[arg-type]
+        words = practice(language)
         text = self.letters(rng, 2, 10) if rng.random() < 0.6 else self.invented(rng).topic
         if text in self.real:
             text += self.letters(rng, 1, 1)
@@ -99,7 +99,7 @@ class Drills:
         return Example(prompt, rng.choice(words.restatements).replace("{topic}", question.topic))
 
     def small_talk(self, rng: random.Random) -> Example:
-        user, assistant = rng.choice(practice(rng.choice(list(self.relations))).small_talk)  # type: ignore[arg-type]
+        user, assistant = rng.choice(practice(rng.choice(list(self.relations))).small_talk)
         return Example(user, assistant)
 
     def read(self, rng: random.Random, level: float) -> Example:

@@ -62,7 +62,7 @@ def train_tokenizer(
         padding_side="left",
     )
     fast.add_tokens(
-        sorted({phrase for phrase in phrases if len(phrase) > 1}, key=len, reverse=True)
+        sorted({phrase for phrase in phrases if len(phrase) > 1}, key=len, reverse=True)  # type: ignore[arg-type]
     )
     fast.chat_template = CHAT_TEMPLATE
     return fast

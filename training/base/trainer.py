@@ -44,7 +44,7 @@ def special_phrases(languages: Sequence[str]) -> list[str]:
     """The fixed parts of prompts, each of which becomes one token: shorter inputs, faster everything."""
     phrases: list[str] = []
     for language in languages:
-        pack, words = language_pack(language), practice(language)  # type: ignore[arg-type]
+        pack, words = language_pack(language), practice(language)
         templates = [
             *pack.prompts,
             *words.restate_requests,

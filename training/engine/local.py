@@ -92,7 +92,7 @@ class LocalModel:
             from peft import PeftModel
 
             try:
-                model = PeftModel.from_pretrained(model, str(adapter))
+                model = PeftModel.from_pretrained(model, str(adapter))  # type: ignore[assignment]
             except (OSError, ValueError, RuntimeError) as error:
                 raise ModelError(
                     f"The adapter {adapter} cannot be put on {str(base)!r}: {error}"
@@ -103,7 +103,7 @@ class LocalModel:
                 "chat_template.jinja to its folder."
             )
         return cls(
-            model.to(target),
+            model.to(target),  # type: ignore[arg-type]
             tokenizer,
             name=name or str(base),
             refusal_prefix=refusal_prefix,
@@ -177,9 +177,12 @@ class LocalModel:
 
     def _encode(self, conversation: Sequence[Message]) -> list[int]:
         text = self.tokenizer.apply_chat_template(
-            list(conversation), tokenize=False, add_generation_prompt=True, **TEMPLATE_OPTIONS
+            list(conversation),  # type: ignore[arg-type]
+            tokenize=False,
+            add_generation_prompt=True,
+            **TEMPLATE_OPTIONS,
         )
-        return self.tokenizer.encode(str(text), add_special_tokens=False)
+        return self.tokenizer.encode(str(text), add_special_tokens=False)  # type: ignore[no-any-return]
 
     def _pad(self, prompts: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
         """Left-padded ids and mask, each (rows, longest)."""
@@ -308,7 +311,7 @@ class LocalModel:
 
     def _generation(self, row: Row) -> Generation:
         return Generation(
-            text=self.tokenizer.decode(row.ids, skip_special_tokens=True).strip(),
+            text=self.tokenizer.decode(row.ids, skip_special_tokens=True).strip(),  # type: ignore[union-attr]
             token_logprobs=tuple(row.logprobs),
             token_entropies=tuple(row.entropies),
             token_margins=tuple(row.margins),
