@@ -146,6 +146,22 @@ class Answer:
         )
         return beside and len(others) > 1
 
+    def sentences(self, place: int) -> int:
+        """How many sentences end before a place of ``plain``."""
+        return len(_SENTENCE_END.findall(self.plain, 0, place))
+
+    def itemizes(self, place: int) -> bool:
+        """Whether a place lies in a list, an item a line, most of whose items are not the gold."""
+        items = list(_ITEM.finditer(self.plain))
+        if len(items) < 3 or place < items[0].start():
+            return False
+        ends = [item.start() for item in items[1:]] + [len(self.plain)]
+        golds = sum(
+            self._is_gold(self.plain[item.end() : end])
+            for item, end in zip(items, ends, strict=True)
+        )
+        return 2 * golds < len(items)
+
     @property
     def clean(self) -> bool:
         """Nothing in it denies or hedges: whatever it names, it asserts."""
@@ -184,6 +200,8 @@ class Answer:
 
 # Types of which a question has one right answer, so that a list of them is a guess.
 _SINGLE = frozenset({"person", "place", "date", "number", "organization"})
+_SENTENCE_END = re.compile(r"[^\W_]{2}[\"')\]]?[.!?](?=\s)|[。！？\n]")
+_ITEM = re.compile(r"(?:^|\s)(?:\d{1,2}[.)、]|[-*•·])\s+(?=\S)")
 _AROUND = 40  # characters of context in which an echo is looked for
 _ECHO = 3  # characters of context that make one
 _GIVEN = re.compile(rf"([{IDEOGRAPH}]+)[·.=-]$")

@@ -25,6 +25,7 @@ class Date(NamedTuple):
     span: int
     start: int
     end: int
+    part: str = ""  # early, mid or late, where it is said
 
 
 _MONTHS: list[str] = pack("en")["dates"]["months"].split()
@@ -76,6 +77,10 @@ _BARE_YEAR = re.compile(
 )
 _RANGE = re.compile(r"(?P<year>[12]\d{3})\s?-\s?(?P<end>\d{2})(?![\d-])")
 _FIRST_DAY = re.compile(r"(?<![\d.])(?P<day>\d{1,2})(?:st|nd|rd|th)?\s?-\s?$")
+_PART_BEFORE = re.compile(r"\b(early|mid|late)[\s-](?:the\s)?$")
+_PART_AFTER = re.compile(r"初|早期|中期|中叶|末|晚期|后期|底")
+_PARTS = {"初": "early", "早": "early", "中": "mid", "末": "late", "晚": "late", "后": "late"}
+_PART_HINTS = ("early", "mid", "late", "初", "期", "叶", "末", "底")
 _MONTH_HINTS = tuple(name[:3] for name in _MONTHS)
 
 
@@ -264,7 +269,17 @@ def dates(text: str) -> list[Date]:
         for date in read(text):
             if _valid(date) and all(date.end <= t.start or date.start >= t.end for t in taken):
                 taken.append(date)
+    if any(hint in text for hint in _PART_HINTS):
+        taken = [date._replace(part=_part(text, date)) for date in taken]
     return sorted(taken, key=_start)
+
+
+def _part(text: str, date: Date) -> str:
+    before = _PART_BEFORE.search(text[max(0, date.start - 12) : date.start])
+    if before:
+        return before[1]
+    after = _PART_AFTER.match(text, date.end)
+    return _PARTS.get(after.group()[0], "late") if after else ""
 
 
 def _start(date: Date) -> int:
@@ -276,6 +291,15 @@ def agreement(gold: Date, other: Date) -> Agreement:
 
     A coarser date that does not contradict the gold (1706 for 1706-01-17) is "coarser".
     """
+    agreed = _agreement(gold, other)
+    if agreed == "same" and gold.part and (other.span, other.month) == (gold.span, gold.month):
+        if other.part == gold.part:
+            return agreed
+        return "other" if other.part else "coarser"
+    return agreed
+
+
+def _agreement(gold: Date, other: Date) -> Agreement:
     if gold.span > 1 or other.span > 1:
         if gold.year is None or other.year is None:
             return "other"

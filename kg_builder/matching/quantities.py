@@ -245,10 +245,11 @@ def _compare(gold: Quantity, other: Quantity) -> Likeness:
         if difference <= 0.01 * largest:  # a conversion is never exact to the last place
             return "rounded"
     else:
-        # 8848 for 8848.86 is cut off, as people do; two digits must be rounded, and admit it.
-        free = coarse.digits > 2
-        said = coarse.digits == 2 and (coarse.rounded or coarse is gold)
-        if (free or said) and difference < coarse.step * (0.999999 if free else 0.500001):
+        # Rounded, or cut off as people do (8848 for 8848.86); two digits have to admit it.
+        fine = other if coarse is gold else gold
+        cut = coarse.digits > 2 and abs(coarse.value) < abs(fine.value)
+        enough = coarse.digits > 2 or (coarse.digits == 2 and (coarse.rounded or coarse is gold))
+        if enough and difference < coarse.step * (0.999999 if cut else 0.500001):
             return "rounded"
     rough = gold.rounded or other.rounded or _written_roughly(coarse)
     return "near" if rough and difference <= _NEAR * largest else "other"

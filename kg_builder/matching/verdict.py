@@ -45,7 +45,9 @@ REASONS: dict[str, Verdict] = {
 }
 _REASONS = tuple(REASONS)
 _RANK = {reason: rank for rank, reason in enumerate(REASONS)}
-_LATE = 250  # folded characters after which a name is no longer the answer but an aside
+# A name that first comes so many folded characters into an answer, or so many sentences and fewer
+# characters, is no longer the answer but an aside.
+_LATE, _LATE_SENTENCES, _EARLY = 200, 3, 100
 _BY_WORDS = frozenset({"inflected", "short_name", "reworded", "family_name", "partial"})
 
 
@@ -90,7 +92,7 @@ def _plainly(answer: str, flat: str, place: int, needle: str, question: str) -> 
     if len(needle) == len(flat):
         return True
     end = place + len(needle)
-    if place > _LATE or len(needle) < 4 or flat.startswith(("的 ", "s "), end):
+    if place > _EARLY or len(needle) < 4 or flat.startswith(("的 ", "s "), end):
         return False
     if not answer.isascii() and ("、" in answer or "·" in answer or "・" in answer):
         return False  # a list, or a name that may go on
@@ -182,8 +184,12 @@ def _said(text: Answer, reason: str, found: str, start: int, end: int) -> _Findi
     stance = text.stance(start, end)
     if stance != "asserted":
         return _RANK[stance], found
-    late = start > _LATE // 2 and len(fold(text.plain[:start])) > _LATE
-    if late and _RANK[reason] <= _RIGHT and not text.gold.need_all:
+    if _RANK[reason] > _RIGHT or text.gold.need_all:
+        return _RANK[reason], found
+    if text.itemizes(start):
+        return _RANK["listed"], found
+    before = len(fold(text.plain[:start])) if start > _EARLY // 2 else 0
+    if before > _LATE or (before > _EARLY and text.sentences(start) >= _LATE_SENTENCES):
         return _RANK["aside"], found
     return _RANK[reason], found
 

@@ -78,6 +78,12 @@ def test_precision_and_eras(text, expected):
         ("1885", "1990s", "other"),
         ("18th century", "1750", "same"),
         ("551 BC", "公元551年", "other"),
+        ("mid-1970s", "the mid-1970s", "same"),
+        ("mid-1970s", "the late 1970s", "other"),
+        ("mid-1970s", "1970s", "coarser"),
+        ("mid-1970s", "1975", "same"),
+        ("20世纪初", "early 20th century", "same"),
+        ("20世纪末", "20世纪", "coarser"),
     ],
 )
 def test_agreement(gold, other, expected):

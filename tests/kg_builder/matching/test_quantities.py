@@ -50,6 +50,8 @@ def test_units(text, value, dimension):
         ("143245000", "约1.4亿", "rounded"),
         ("143245000", "1.4亿", "near"),
         ("143245000", "1.3亿", "other"),
+        ("247.3 million", "248 million", "near"),
+        ("247.3 million", "247 million", "rounded"),
         ("1963", "1960", "other"),
         ("6", "6.3", "other"),
         ("5", "5 million", "other"),
