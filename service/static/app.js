@@ -186,6 +186,8 @@ function wantKey(question) {
   dialog.showModal();
 }
 
+$("no-key").addEventListener("click", () => $("keys").close(""));
+
 async function onRate(exchange, rating, button) {
   const { id, question } = exchange.answer;
   try {
