@@ -3,6 +3,7 @@ import gzip
 import lzma
 import random
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -75,7 +76,10 @@ def test_an_archive_of_several_frames(tmp_path: Path) -> None:
         assert read(tmp_path, compress(first) + compress(second))[0] == EXPECTED
 
 
-@pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, zstandard.compress])
+# bzip2 gives whole blocks only: its smallest, so that half of the file holds some.
+@pytest.mark.parametrize(
+    "compress", [gzip.compress, partial(bz2.compress, compresslevel=1), zstandard.compress]
+)
 def test_an_archive_cut_short_gives_what_it_has_and_a_note(
     tmp_path: Path, compress: Callable[[bytes], bytes]
 ) -> None:
