@@ -63,9 +63,7 @@ def texts(model: LocalModel, questions: list[Question]) -> list[str]:
     return [g.text for g in found]
 
 
-@pytest.mark.xfail(
-    reason="two unknown questions are too few to teach it since answers are words", strict=False
-)
+@pytest.mark.xfail(reason="too few unknown questions to teach it", strict=False)
 def test_it_learns_to_refuse_what_it_did_not_know(
     miniature: Path, tuned: Path, questions: list[Question]
 ) -> None:
@@ -96,9 +94,7 @@ def test_without_its_adapter_it_is_the_base(
     assert local.base is None
 
 
-@pytest.mark.xfail(
-    reason="two unknown questions are too few to teach it since answers are words", strict=False
-)
+@pytest.mark.xfail(reason="too few unknown questions to teach it", strict=False)
 def test_the_curves_start_before_training_and_end_after_it(tuned: Path) -> None:
     rows = [CurveRow.model_validate(r) for r in read_jsonl(tuned / "curves.jsonl")]
     manifest = read_manifest(tuned)
