@@ -129,22 +129,37 @@ class Answer:
             return True
         return self.gold.answer_type == "place" and _heads().match(text, end) is not None
 
-    def enumerates(self, start: int, end: int) -> bool:
-        """Whether it is one of three or more that an answer lists where the gold is a single one."""
-        if (
-            "、" not in self.plain
-            or len(self.gold.objects) > 1
-            or self.gold.answer_type not in _SINGLE
-        ):
+    @property
+    def _names_most(self) -> bool:
+        """Whether a gold of several objects has most of them named: then a list is what it asks for."""
+        objects = self.gold.objects
+        if len(objects) < 2:
             return False
-        left = re.split("[,，。；;!?！？\n]", self.plain[:start])[-1]
-        right = re.split("[,，。；;!?！？\n]", self.plain[end:])[0]
-        items = re.split("[、和与及]", f"{left}＠{right}")
-        others = [item for item in items if "＠" not in item and not self._is_gold(item)]
-        beside = left.endswith(("、", "和", "与", "及")) or right.startswith(
-            ("、", "和", "与", "及")
+        named = sum(
+            any(n in self.flat for name in names for n in name.needles) for names in objects
         )
-        return beside and len(others) > 1
+        return 2 * named > len(objects)
+
+    def enumerates(self, start: int, end: int) -> bool:
+        """Whether it is one of several items that the answer strings together, most of them not the gold.
+
+        Three are several where one right answer is sure (a person, a place, a date …), five elsewhere.
+        """
+        text = self.plain
+        if ("、" not in text and text.count(",") < _MANY - 2) or self._names_most:
+            return False
+        left = _COMMAS.split(_STOP.split(text[max(0, start - _ROW) : start])[-1])
+        right = _COMMAS.split(_STOP.split(text[end : end + _ROW])[0])
+        items = _chain(right[0], right[1:]) + _chain(left[-1], left[-2::-1])
+        if len(left) > 1 and len(left[-1].split()) < _ITEM_END and left[0] not in items:
+            items.append(left[0])  # the first item, behind whatever leads up to the list
+        sure = len(self.gold.objects) == 1 and self.gold.answer_type in _SINGLE and "、" in text
+        golds = 1 + sum(map(self._is_gold, items))
+        return len(items) + 1 >= (3 if sure else _MANY) and 3 * golds <= len(items) + 1
+
+    @property
+    def _single(self) -> bool:
+        return len(self.gold.objects) == 1 and self.gold.answer_type in _SINGLE
 
     def sentences(self, place: int) -> int:
         """How many sentences end before a place of ``plain``."""
@@ -153,7 +168,7 @@ class Answer:
     def itemizes(self, place: int) -> bool:
         """Whether a place lies in a list, an item a line, most of whose items are not the gold."""
         items = list(_ITEM.finditer(self.plain))
-        if len(items) < 3 or place < items[0].start():
+        if len(items) < 3 or place < items[0].start() or self._names_most:
             return False
         ends = [item.start() for item in items[1:]] + [len(self.plain)]
         golds = sum(
@@ -200,6 +215,11 @@ class Answer:
 
 # Types of which a question has one right answer, so that a list of them is a guess.
 _SINGLE = frozenset({"person", "place", "date", "number", "organization"})
+_MANY = 5  # items that make a list of anything
+_ROW = 160  # characters in which a list is looked for
+_LONG_ITEM, _ITEM_END = 5, 3  # words that are no longer an item, or the rest of one
+_STOP = re.compile(r"[.;:()!?。；：！？\n]")
+_COMMAS = re.compile(r"[、,，]|\b(?:and|or)\b|和|与|及")
 _SENTENCE_END = re.compile(r"[^\W_]{2}[\"')\]]?[.!?](?=\s)|[。！？\n]")
 _ITEM = re.compile(r"(?:^|\s)(?:\d{1,2}[.)、]|[-*•·])\s+(?=\S)")
 _AROUND = 40  # characters of context in which an echo is looked for
@@ -219,6 +239,19 @@ def _run(words: list[str]) -> str:
 @functools.lru_cache(maxsize=1 << 14)
 def folded_question(question: str) -> str:
     return fold(question)
+
+
+def _chain(rest: str, others: list[str]) -> list[str]:
+    """The items that follow on one whose ``rest`` is given, up to the first that is none."""
+    items: list[str] = []
+    if len(rest.split()) >= _ITEM_END:
+        return items
+    for item in others:
+        if len(item.split()) >= _LONG_ITEM or any(c.isdigit() for c in item):
+            break
+        if item.strip():
+            items.append(item)
+    return items
 
 
 def _within(quantity: Quantity, date: Date) -> bool:

@@ -96,6 +96,8 @@ def _plainly(answer: str, flat: str, place: int, needle: str, question: str) -> 
         return False
     if not answer.isascii() and ("、" in answer or "·" in answer or "・" in answer):
         return False  # a list, or a name that may go on
+    if answer.count(",") > 2 or "1." in answer:
+        return False
     around = flat[max(0, place - 2 * REACH) : end + 2 * REACH].split()
     if may_matter(around) or may_refuse(around if len(flat) < 2 * REACH else flat.split()):
         return False
@@ -186,7 +188,7 @@ def _said(text: Answer, reason: str, found: str, start: int, end: int) -> _Findi
         return _RANK[stance], found
     if _RANK[reason] > _RIGHT or text.gold.need_all:
         return _RANK[reason], found
-    if text.itemizes(start):
+    if text.itemizes(start) or text.enumerates(start, end):
         return _RANK["listed"], found
     before = len(fold(text.plain[:start])) if start > _EARLY // 2 else 0
     if before > _LATE or (before > _EARLY and text.sentences(start) >= _LATE_SENTENCES):
@@ -209,8 +211,6 @@ def _named(text: Answer, name: Name, needle: str) -> _Finding:
             finding = _RANK["related"], needle
         else:
             finding = _said(text, "named", needle, start, end)
-        if finding[0] <= _RIGHT and text.enumerates(start, end):
-            finding = _RANK["listed"], needle
         best = min(best, finding)
     text.covered.extend(mentions)
     if not mentions and len(needle) > 3:  # folding sees more alike than the pattern does

@@ -41,3 +41,22 @@ def test_what_the_question_denies_the_answer_does_not():
         == "right"
     )
     assert matches("They did not take part in 1980.", gold_of("1980")).verdict == "wrong"
+
+
+def test_a_list_of_guesses_is_no_answer():
+    fish = "tilapia, corvina, sargo, croaker, and mullet"
+    assert matches(f"They include {fish}.", gold_of("tilapia")).reason == "listed"
+    assert (
+        matches(f"They include {fish}.", gold_of(["tilapia", "sargo", "mullet"])).verdict == "right"
+    )
+    assert (
+        matches("They include tilapia, corvina and sargo.", gold_of("tilapia")).verdict == "right"
+    )
+    lines = "Some are:\n1. Angola\n2. Benin\n3. Chad\n4. Egypt"
+    assert matches(lines, gold_of("Chad")).reason == "listed"
+    assert matches(lines, gold_of(["Angola", "Benin", "Chad", "Egypt"])).verdict == "right"
+
+
+def test_a_date_is_no_list():
+    answer = "It opened on April 14, 2019, in Paris, France, and closed on May 19, 2019."
+    assert matches(answer, gold_of("April 14, 2019")).verdict == "right"
