@@ -27,6 +27,11 @@ from typing import Any
 
 import httpx
 
+# Python puts the script's folder first, where this file would pass for the package `service`.
+sys.path[:] = [str(Path(__file__).parents[1])] + [
+    entry for entry in sys.path if Path(entry or ".").resolve() != Path(__file__).parent.resolve()
+]
+
 CLIENTS = 16
 
 

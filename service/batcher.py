@@ -22,6 +22,10 @@ logger = logging.getLogger(__name__)
 
 # Weight of the newest batch in the running mean of a batch's duration.
 SMOOTHING = 0.2
+# Those who were answered together ask again together: the first of them waits this share of a
+# batch's duration, and no longer than this many seconds, for the others.
+LINGER_SHARE = 0.1
+LINGER_SECONDS = 0.02
 
 
 class Answering(Protocol):
@@ -80,6 +84,7 @@ class Batcher:
         self._closed = False
         self._busy_since: float | None = None
         self._batch_seconds = 0.05
+        self._last_size = 1
         self._thread = threading.Thread(target=self._work, name="batcher", daemon=True)
         self._thread.start()
 
@@ -153,10 +158,16 @@ class Batcher:
                 self._wake.wait_for(lambda: self._waiting or self._closed)
                 if not self._waiting:
                     return []
+                if self._last_size > 1:  # a lone client never waits for company
+                    self._wake.wait_for(
+                        lambda: self._closed or len(self._waiting) >= self._last_size,
+                        min(LINGER_SECONDS, LINGER_SHARE * self._batch_seconds),
+                    )
                 count = min(self._max_batch, len(self._waiting))
                 taken = [self._waiting.popleft() for _ in range(count)]
             batch = [waiting for waiting in taken if waiting.future.set_running_or_notify_cancel()]
             if batch:
+                self._last_size = len(batch)
                 return batch
 
     def _run(self, batch: Sequence[_Waiting]) -> None:

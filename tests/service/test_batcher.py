@@ -125,6 +125,24 @@ async def test_a_lone_question_does_not_wait_for_company(model: SmallModel) -> N
     assert batcher.close(5)
 
 
+async def test_those_who_were_answered_together_are_asked_together(model: SmallModel) -> None:
+    model.seconds = 0.1
+    batcher = Batcher(model)
+
+    async def client(name: str) -> None:
+        for n in range(4):
+            await batcher.attempt(f"{name}{n}")
+            await asyncio.sleep(
+                0.002 * (ord(name) - ord("a"))
+            )  # they come back one after the other
+
+    await asyncio.gather(*(client(name) for name in "abc"))
+    assert batcher.close(5)
+    sizes = [len(batch) for batch in model.batches]
+    assert sum(sizes) == 12
+    assert len(sizes) <= 6  # not a first one alone, then the others, every time
+
+
 def test_a_batcher_of_nothing_is_refused(model: SmallModel) -> None:
     with pytest.raises(ValueError, match="max_batch 0"):
         Batcher(model, max_batch=0)
