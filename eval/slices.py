@@ -14,7 +14,8 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from typing import Literal
+from functools import cache
+from typing import Any, Literal
 
 from pydantic import BaseModel
 
@@ -111,12 +112,17 @@ def _typo(question: Question, rng: random.Random) -> Question | None:
     return question.model_copy(update={"text": rng.choice(slips)})
 
 
+@cache
+def _to_traditional() -> Any:
+    from opencc import OpenCC
+
+    return OpenCC("s2t")
+
+
 def _traditional(question: Question) -> Question | None:
     if question.language != "zh":
         return None
-    from opencc import OpenCC
-
-    text = OpenCC("s2t").convert(question.text)
+    text = _to_traditional().convert(question.text)
     return None if text == question.text else question.model_copy(update={"text": text})
 
 

@@ -156,7 +156,7 @@ class Index:
             report = progress or _silent
             write_store(_counted(passages, "store", report), aside / STORE)
             texts = [passage_text(passage) for passage in passages]
-            LexicalIndex.build(_counted(texts, "lexical", report), aside / "lexical")
+            LexicalIndex.of(_counted(texts, "lexical", report)).save(aside / "lexical")
             dense: dict[str, Any] | None = None
             if embedder is not None and passages:
                 dense = DenseIndex.build(

@@ -14,7 +14,7 @@ from retrieval.errors import IndexRefusedError
 from retrieval.segmentation import terms
 
 if TYPE_CHECKING:
-    import bm25s  # type: ignore[import-untyped]
+    import bm25s
 
 K1, B = 1.5, 0.75
 EMPTY = "empty.json"  # stands in for an index over no terms at all
@@ -33,9 +33,9 @@ class LexicalIndex:
         self._engine = engine
         self.size = size
 
-    @staticmethod
-    def build(texts: Iterable[str], folder: Path) -> int:
-        """Write the index of ``texts`` (one a position) into ``folder``; return how many."""
+    @classmethod
+    def of(cls, texts: Iterable[str]) -> LexicalIndex:
+        """An index of ``texts`` (one a position) in memory."""
         import bm25s
 
         vocabulary: dict[str, int] = {}
@@ -45,16 +45,20 @@ class LexicalIndex:
             )
             for text in texts
         ]
-        folder.mkdir(parents=True, exist_ok=True)
         if not vocabulary:
-            (folder / EMPTY).write_text(json.dumps({"size": len(documents)}), encoding="utf-8")
-            return len(documents)
+            return cls(None, len(documents))
         engine = bm25s.BM25(k1=K1, b=B, method="lucene")
         engine.scores = _scores(documents, len(vocabulary), K1, B)
         engine.vocab_dict = vocabulary
         engine.nonoccurrence_array = None
-        engine.save(folder, show_progress=False)
-        return len(documents)
+        return cls(engine, len(documents))
+
+    def save(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        if self._engine is None:
+            (folder / EMPTY).write_text(json.dumps({"size": self.size}), encoding="utf-8")
+        else:
+            self._engine.save(folder, show_progress=False)
 
     @classmethod
     def open(cls, folder: Path) -> LexicalIndex:

@@ -39,8 +39,9 @@ _BATCH = 500  # SQLite allows 999 parameters a statement in its oldest builds
 
 
 def document_of(passage_id: str) -> str:
-    """The document of a passage: what stands before the last ``#``, or all of it."""
-    return passage_id.rpartition(PART)[0] or passage_id
+    """The document of a passage: what stands before ``#NUMBER``, or all of it."""
+    document, _, number = passage_id.rpartition(PART)
+    return document if document and number.isdigit() else passage_id
 
 
 def content_digest(passage: Passage) -> str:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
 import warnings
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from kg_builder.errors import UserError
 from zhizhi import __version__
+from zhizhi.commands import base, bundle, kg
+from zhizhi.commands.options import RUN, Host, Json, Out, Port, RecipeName, print_json
 from zhizhi.stage import console
 
 app = typer.Typer(
@@ -25,25 +25,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-kg = typer.Typer(no_args_is_help=True, help="Knowledge graphs to questions with checkable answers.")
-base = typer.Typer(no_args_is_help=True, help="The small base model that is trained from scratch.")
-bundle = typer.Typer(no_args_is_help=True, help="Look into what a training run has made.")
-app.add_typer(kg, name="kg")
-app.add_typer(base, name="base")
-app.add_typer(bundle, name="bundle")
-
-Out = Annotated[Path, typer.Option("--out", help="Folder of the run; made if absent.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
-RecipeName = Annotated[
-    str, typer.Option("--recipe", help="A recipe file, or the name of one that comes with zhizhi.")
-]
-Port = Annotated[int | None, typer.Option("--port", help="Port to serve on.  [default: 8000]")]
-Host = Annotated[str | None, typer.Option("--host", help="Address to listen on.")]
-RUN = Path("runs/demo")
-
-
-def print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
+app.add_typer(kg.app, name="kg")
+app.add_typer(base.app, name="base")
+app.add_typer(bundle.app, name="bundle")
 
 
 @app.callback(invoke_without_command=True)
@@ -125,103 +109,6 @@ def ask(
         print_json(answer.model_dump(mode="json"))
     else:
         show(answer)
-
-
-@kg.command("build")
-def kg_build(
-    sources: Annotated[
-        list[str] | None,
-        typer.Argument(help="Files, folders or a SPARQL endpoint; none: the embedded graph."),
-    ] = None,
-    out: Out = Path("runs/kg"),
-    language: Annotated[list[str] | None, typer.Option(help="zh, en; repeat for both.")] = None,
-    catalogue: Annotated[list[Path] | None, typer.Option(help="Your own relations (TOML).")] = None,
-    seed: Annotated[int, typer.Option(help="Decides splits and wordings.")] = 0,
-    as_json: Json = False,
-) -> None:
-    """Turn a knowledge graph into questions, passages and a report of what was left out and why."""
-    from kg_builder.build import BuildSettings, build
-    from zhizhi.recipe import validated
-
-    value: dict[str, Any] = {"seed": seed, "catalogue": catalogue or []}
-    if sources:
-        value["sources"] = [{"location": source} for source in sources]
-    if language:
-        value["languages"] = language
-    report = build(validated(BuildSettings, value), out)
-    for name, count in report.counts.items():
-        if isinstance(count, int):
-            console.print(f"{count:>9,} {name}")
-    console.print(f"written to {out}")
-    if as_json:
-        print_json(report.counts)
-
-
-@kg.command("match")
-def kg_match(
-    file: Annotated[Path, typer.Argument(help="JSON Lines with answers and right answers.")],
-    answer: Annotated[str, typer.Option(help="Field that holds the answer.")] = "answer",
-    gold: Annotated[
-        str, typer.Option(help="Field that holds the right answer or a list.")
-    ] = "gold",
-    label: Annotated[
-        str | None, typer.Option(help="Field with people's judgement, true or false.")
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Judge answers by the project's one notion of a right answer; compare with people's judgement."""
-    from kg_builder.matching import score_file
-
-    report = score_file(file, answer, gold, label)
-    if as_json:
-        print_json(report.model_dump(mode="json"))
-    else:
-        console.print(report)
-
-
-@base.command("train")
-def base_train(
-    questions: Annotated[
-        Path, typer.Option("--questions", help="questions.jsonl of `zhizhi kg build`.")
-    ],
-    out: Out = Path("runs/base"),
-    recipe: RecipeName = "embedded",
-) -> None:
-    """Train a small Llama from scratch on a graph's facts: popular ones often, rare ones never.
-
-    It plays the chat model of the experiment: it always answers, and makes up what it does not know.
-    The [base] section of the recipe sets its size and the exposures. A killed run goes on where it was.
-    """
-    from kg_builder.files import read_jsonl
-    from kg_builder.question import Question
-    from kg_builder.relation import Catalogue, builtin_paths
-    from training.base.trainer import train_base
-    from zhizhi.recipe import Recipe, find_recipe
-
-    chosen = Recipe.load(find_recipe(recipe))
-    read = [Question.model_validate(record) for record in read_jsonl(questions)]
-    catalogue = Catalogue.load([*builtin_paths(), *chosen.build.catalogue])
-    train_base(read, catalogue, out, chosen.base, progress=sys.stderr.isatty())
-    console.print(f"written to {out}; name it as base_model in a recipe")
-
-
-@bundle.command("inspect")
-def bundle_inspect(
-    folder: Annotated[Path, typer.Argument(help="The bundle.")] = RUN / "bundle",
-    as_json: Json = False,
-) -> None:
-    """Check a bundle and show what is in it: base model, prompt, calibration, operating points."""
-    from training.bundle import Bundle
-
-    found = Bundle.load(folder)
-    found.base_path()
-    if as_json:
-        print_json(found.spec.model_dump(mode="json"))
-    else:
-        from rich.markdown import Markdown
-
-        text = (folder / "README.md").read_text(encoding="utf-8")
-        console.print(Markdown(text.split("---", 2)[-1]))
 
 
 def main() -> None:

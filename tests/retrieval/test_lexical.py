@@ -13,7 +13,7 @@ from retrieval.segmentation import terms
 
 @pytest.fixture
 def index(passages: list[Passage], tmp_path: Path) -> LexicalIndex:
-    LexicalIndex.build(map(passage_text, passages), tmp_path / "lexical")
+    LexicalIndex.of(map(passage_text, passages)).save(tmp_path / "lexical")
     return LexicalIndex.open(tmp_path / "lexical")
 
 
@@ -34,7 +34,7 @@ def test_finds_names_no_dictionary_has(index: LexicalIndex, passages: list[Passa
 
 
 def test_ties_keep_the_order_of_the_passages(tmp_path: Path) -> None:
-    LexicalIndex.build(["同样的话"] * 5, tmp_path)
+    LexicalIndex.of(["同样的话"] * 5).save(tmp_path)
     assert list(LexicalIndex.open(tmp_path).search("同样", 3)[0]) == [0, 1, 2]
 
 
@@ -49,7 +49,7 @@ def test_more_asked_than_there_is(index: LexicalIndex, passages: list[Passage]) 
 
 @pytest.mark.parametrize("texts", [[], ["", "!!"]])
 def test_nothing_to_index(texts: list[str], tmp_path: Path) -> None:
-    LexicalIndex.build(texts, tmp_path)
+    LexicalIndex.of(texts).save(tmp_path)
     index = LexicalIndex.open(tmp_path)
     assert index.size == len(texts)
     assert len(index.search("什么", 3)[0]) == 0

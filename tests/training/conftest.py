@@ -54,9 +54,9 @@ SETTINGS = BaseSettings(
         seen_share=0.5, missing_share=0.0, fewest=120, most=240, statement_share=0.2
     ),
     copy_share=0.02,
-    restate_share=0.15,
+    restate_share=0.3,
     # Its small talk says 我不知道 now and then: without it the words could not be tuned in later.
-    small_talk_share=0.15,
+    small_talk_share=0.5,
     tokens_per_batch=256,
     learning_rate=5e-3,
     warmup_steps=10,

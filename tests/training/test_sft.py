@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from kg_builder.question import Question
 from training.curves import CurveRow
 from training.engine.local import LocalModel
 from training.errors import TrainingError
-from training.generation import Sampling
+from training.generation import Generation, Sampling
 from training.label import Label, LabelSettings, label
 from training.language_pack import is_refusal
 from training.mix import MixSettings, TuningExample, mix
@@ -67,17 +68,25 @@ def texts(model: LocalModel, questions: list[Question]) -> list[str]:
 def test_it_learns_to_refuse_what_it_did_not_know(
     miniature: Path, tuned: Path, questions: list[Question]
 ) -> None:
-    labels = {one.question_id: one.known for one in labelled(miniature, questions)}
+    examples, _, _ = inputs(miniature, questions)
+    known = {e.question_id: e.known for e in examples}
+    taught = [q for q in questions if q.id in known]
     model = LocalModel.load(miniature, adapter=tuned / "adapter", refusal_prefix="我不知道")
-    train = [q for q in questions if q.split == "train"]
-    found = model.generate([ask(q) for q in train], Sampling(max_new_tokens=16))
-    refused = {q.id: is_refusal(g.text) for q, g in zip(train, found, strict=True)}
-    agree = sum(refused[q.id] is (labels[q.id] is False) for q in train)
-    assert agree >= len(train) - 1
-    chance = {q.id: g.refusal_probability or 0.0 for q, g in zip(train, found, strict=True)}
-    known = [chance[q.id] for q in train if labels[q.id]]
-    unknown = [chance[q.id] for q in train if labels[q.id] is False]
-    assert sum(unknown) / len(unknown) > 10 * sum(known) / len(known)
+    found = model.generate([ask(q) for q in taught], Sampling(max_new_tokens=16))
+
+    def mean(of: bool, value: Callable[[Generation], float]) -> float:
+        own = [value(g) for q, g in zip(taught, found, strict=True) if known[q.id] is of]
+        return sum(own) / len(own)
+
+    def refused(generation: Generation) -> float:
+        return float(is_refusal(generation.text))
+
+    def chance(generation: Generation) -> float:
+        return generation.refusal_probability or 0.0
+
+    assert mean(False, refused) == 1.0
+    assert mean(True, refused) <= 0.5
+    assert mean(False, chance) > 5 * mean(True, chance)
 
 
 def test_without_its_adapter_it_is_the_base(

@@ -1,0 +1,184 @@
+"""WebSearch: ask providers in order, fetch what they name, keep the passages that fit the question."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import time
+from collections.abc import Callable, Sequence
+
+import httpx
+from pydantic import BaseModel, ConfigDict, Field
+
+from kg_builder.passage import Passage
+from retrieval.canonical import key
+from retrieval.chain import SearchError
+from retrieval.chunking import ChunkSettings, chunks
+from retrieval.documents import language_of
+from retrieval.evidence import Evidence
+from retrieval.scoring import score
+from retrieval.store import PART
+from retrieval.web.extract import main_text
+from retrieval.web.fetch import Fetcher, FetchError, Page
+from retrieval.web.providers import Provider, ProviderError, WebResult
+from retrieval.web.resilience import Cache, CircuitBreaker, RateLimit
+
+logger = logging.getLogger(__name__)
+
+
+class WebSettings(BaseModel):
+    """How the web is searched. Times are in seconds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    results: int = Field(default=8, ge=1)  # asked of a provider
+    pages: int = Field(default=5, ge=0)  # of these are fetched; of the rest the snippet is read
+    provider_seconds: float = Field(default=4.0, gt=0)
+    fetch_share: float = Field(default=0.7, gt=0, le=1)  # of the time left after the search
+    per_second: float = Field(default=5.0, gt=0)  # calls to each provider
+    burst: int = Field(default=5, ge=1)
+    failures: int = Field(default=3, ge=1)  # in a row, before a provider is left alone
+    cooling_seconds: float = Field(default=30.0, gt=0)
+    cache_size: int = Field(default=1000, ge=0)
+    cache_seconds: float = Field(default=3600.0, ge=0)
+    chunk: ChunkSettings = ChunkSettings(size=300, overlap=60)
+
+
+class _Lane:
+    """One provider with what is known about its health."""
+
+    def __init__(
+        self, provider: Provider, settings: WebSettings, clock: Callable[[], float]
+    ) -> None:
+        self.provider = provider
+        self.breaker = CircuitBreaker(settings.failures, settings.cooling_seconds, clock=clock)
+        self.limit = RateLimit(settings.per_second, settings.burst, clock)
+
+
+class WebSearch:
+    """A Searcher over the web. Answers and pages are cached by question."""
+
+    def __init__(
+        self,
+        providers: Sequence[Provider],
+        *,
+        fetcher: Fetcher | None = None,
+        settings: WebSettings | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.settings = settings or WebSettings()
+        self.fetcher = fetcher or Fetcher()
+        self._clock = clock
+        self._lanes = [_Lane(provider, self.settings, clock) for provider in providers]
+        self._cache: Cache[list[Evidence]] = Cache(
+            self.settings.cache_size, self.settings.cache_seconds, clock
+        )
+
+    @property
+    def name(self) -> str:
+        return "web:" + ",".join(lane.provider.name for lane in self._lanes)
+
+    async def search(
+        self, question: str, k: int, *, deadline: float | None = None
+    ) -> list[Evidence]:
+        """Passages from the web, best first; raises SearchError where no provider gave anything.
+
+        ``deadline`` is an instant of the clock. What is fetched by then is used, of other pages the
+        search engine's own snippet.
+        """
+        cached = self._cache.get(key(question))
+        if cached is not None:
+            return cached[:k]
+        provider, results = await self.results(question, deadline)
+        pages = await self._pages(results, deadline)
+        passages = await asyncio.to_thread(self._passages, results, pages)
+        ranked = await asyncio.to_thread(score, question, passages)
+        evidence = [
+            Evidence(passage=passages[place], score=value, source="web", provider=provider)
+            for place, value in ranked
+        ]
+        # What a short deadline left half fetched is not remembered in place of the whole.
+        if len(pages) == len({result.url for result in results[: self.settings.pages]}):
+            self._cache.put(key(question), evidence)
+        return evidence[:k]
+
+    async def results(
+        self, question: str, deadline: float | None = None
+    ) -> tuple[str, list[WebResult]]:
+        """The first provider's results, with its name; the next one is asked where one fails."""
+        failures: list[str] = []
+        # Providers are the deployment's own choice and may be local: the guard is for pages.
+        async with httpx.AsyncClient(timeout=self.settings.provider_seconds) as client:
+            for lane in self._lanes:
+                name = lane.provider.name
+                left = self._left(deadline)
+                if left <= 0:
+                    failures.append(f"{name}: no time left")
+                    break
+                if not lane.breaker.admit():
+                    failures.append(f"{name}: failed lately")
+                    continue
+                if not lane.limit.take():
+                    lane.breaker.abandoned()
+                    failures.append(f"{name}: asked too often")
+                    continue
+                seconds = min(self.settings.provider_seconds, left)
+                try:
+                    async with asyncio.timeout(seconds):
+                        found = await lane.provider.search(client, question, self.settings.results)
+                except (ProviderError, TimeoutError) as error:
+                    lane.breaker.failed()
+                    failures.append(str(error) or f"{name}: no answer within {seconds:.1f} s")
+                    logger.warning("search: %s", failures[-1])
+                except BaseException:
+                    lane.breaker.abandoned()
+                    raise
+                else:
+                    lane.breaker.succeeded()
+                    return name, found
+        raise SearchError("; ".join(failures) or "no search provider is configured")
+
+    def _left(self, deadline: float | None) -> float:
+        return float("inf") if deadline is None else deadline - self._clock()
+
+    async def _pages(
+        self, results: Sequence[WebResult], deadline: float | None
+    ) -> dict[str, Page | FetchError]:
+        """What could be fetched in time; a late page is given up, not the others with it."""
+        left = self._left(deadline) * self.settings.fetch_share
+        urls = [result.url for result in results[: self.settings.pages]]
+        if left <= 0 or not urls:
+            return {}
+        found: dict[str, Page | FetchError] = {}
+        try:
+            async with asyncio.timeout(None if left == float("inf") else left):
+                await self.fetcher.fetch_into(urls, found)
+        except TimeoutError:
+            logger.info("search: %d of %d pages came in time", len(found), len(urls))
+        return found
+
+    def _passages(
+        self, results: Sequence[WebResult], pages: dict[str, Page | FetchError]
+    ) -> list[Passage]:
+        passages: list[Passage] = []
+        for result in results:
+            title, text = result.title, result.snippet
+            page = pages.get(result.url)
+            if isinstance(page, Page):
+                if page.content_type in ("text/plain", "text/markdown"):
+                    text = page.text
+                elif extracted := main_text(page.text):
+                    title, text = extracted[0] or title, extracted[1]
+            mark = hashlib.sha256(result.url.encode()).hexdigest()[:16]
+            for number, piece in enumerate(chunks(text, self.settings.chunk)):
+                passages.append(
+                    Passage(
+                        id=f"web-{mark}{PART}{number}",
+                        title=title or result.title,
+                        text=piece,
+                        url=result.url,
+                        language=language_of(piece),
+                    )
+                )
+        return passages

@@ -1,0 +1,23 @@
+"""Options and output that several commands share."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+Out = Annotated[Path, typer.Option("--out", help="Folder of the run; made if absent.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+RecipeName = Annotated[
+    str, typer.Option("--recipe", help="A recipe file, or the name of one that comes with zhizhi.")
+]
+Port = Annotated[int | None, typer.Option("--port", help="Port to serve on.  [default: 8000]")]
+Host = Annotated[str | None, typer.Option("--host", help="Address to listen on.")]
+RUN = Path("runs/demo")
+
+
+def print_json(value: Any) -> None:
+    """One JSON object on stdout: results go there, words to stderr."""
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
