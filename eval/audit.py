@@ -11,11 +11,11 @@ from typing import Any
 
 from eval.arms import Arm, RefusalPhrase, Routed
 from eval.counts import count, indicators
+from eval.figures import share
 from eval.injection import Attack, lies, poisoned
 from eval.metrics import SHARES
 from eval.record import Record
 from eval.remembered import Remembered
-from eval.routing import share
 from eval.settings import EvaluationSettings
 from eval.significance import mcnemar
 from eval.slices import Slice, make_slices

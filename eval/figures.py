@@ -48,6 +48,15 @@ def arm_figures(
     return figures
 
 
+def share(successes: int, trials: int, confidence: float) -> dict[str, Any]:
+    """A proportion with its Wilson interval and what it was taken of; None where that is nothing."""
+    return {
+        "value": successes / trials if trials else None,
+        "interval": wilson(successes, trials, confidence) if trials else None,
+        "n": trials,
+    }
+
+
 def latency_figures(times: Sequence[float], *, confidence: float = 0.95) -> dict[str, Any]:
     """p50 and p95 in milliseconds with distribution-free intervals; None where nothing was timed."""
     figures: dict[str, Any] = {"latency_n": len(times)}

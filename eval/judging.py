@@ -10,10 +10,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from eval.figures import share
 from eval.language_pack import language_pack
 from eval.record import Record
 from eval.result import ArmResult, EvaluationResult
-from eval.routing import share
 from eval.verdict import VERDICTS, Verdict
 from kg_builder.question import Question
 from training.generation import Message, Model, Sampling

@@ -32,7 +32,7 @@ class ArmResult(BaseModel):
 
 
 class EvaluationResult(BaseModel):
-    """Everything that was measured; figures are made of it by ``table``.
+    """Everything that was measured; eval.table makes figures of it.
 
     ``known``, ``attempts`` and the records of every arm are aligned with ``questions``. ``attempts`` and
     ``point`` are absent where the system is only known by its answers (a service at some address).
@@ -49,12 +49,6 @@ class EvaluationResult(BaseModel):
     ablation: ArmResult | None = None  # the model tuned on fixed-form answers, its own words
     left_out: int = 0  # questions that the budget did not reach
     provenance: dict[str, Any] = {}
-
-    def table(self) -> dict[str, Any]:
-        """The figures as one JSON-able object (see eval.table)."""
-        from eval.table import table
-
-        return table(self)
 
     def attempts_right(self) -> list[bool] | None:
         """Whether the model's best answer to each question is right, refused or not; None where the

@@ -5,20 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from eval.figures import share
 from eval.record import Record
 from eval.result import EvaluationResult
 from kg_builder.matching import matches
 from kg_builder.question import Question
-from training.intervals import wilson
-
-
-def share(successes: int, trials: int, confidence: float) -> dict[str, Any]:
-    """A proportion with its interval and what it was taken of; None where that is nothing."""
-    return {
-        "value": successes / trials if trials else None,
-        "interval": wilson(successes, trials, confidence) if trials else None,
-        "n": trials,
-    }
 
 
 def routing_figures(result: EvaluationResult, name: str) -> dict[str, Any] | None:

@@ -1,7 +1,7 @@
 """Run an evaluation: every arm on the same questions, everything passed in.
 
     result = evaluate(questions=test, base_model=base, attempter=model, chain=chain, labels=labels)
-    result.table()
+    table(result)
 
 A chunk of questions is put to every arm before the next one, so that whenever time runs out all arms
 have been asked the same.

@@ -17,14 +17,13 @@ from eval.figures import arm_figures, latency_figures
 from eval.metrics import FIGURES
 from eval.oracle import oracle
 from eval.ranking import ranking_figures
+from eval.result import EvaluationResult
 from eval.routing import routing_figures
 from eval.significance import mcnemar, paired_difference
 from training.signals import confidence_of
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-    from eval.result import EvaluationResult
 
 # Pairs whose difference is the point of the experiment: what the first lacks and the second has.
 PAIRS = (

@@ -160,6 +160,7 @@ def run(recipe: Recipe, out: Path, *, progress: bool = True) -> Run:
     def evaluating(folder: Path) -> dict[str, Any]:
         from eval.plot import draw_risk_coverage
         from eval.run import evaluate
+        from eval.table import table
         from zhizhi.serving import open_run
 
         attempter, chain = open_run(out)
@@ -181,10 +182,10 @@ def run(recipe: Recipe, out: Path, *, progress: bool = True) -> Run:
             progress=progress,
         )
         result.save(folder)
-        table = result.table()
-        write_json(folder / "table.json", table)
-        draw_risk_coverage(result, folder / "risk_coverage.png", table)
-        return {"table": table}
+        figures = table(result)
+        write_json(folder / "table.json", figures)
+        draw_risk_coverage(result, folder / "risk_coverage.png", figures)
+        return {"table": figures}
 
     _, evaluated = stages.run(
         "evaluation",

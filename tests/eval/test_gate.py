@@ -8,6 +8,7 @@ import pytest
 from eval.errors import EvalError
 from eval.gate import gate, parse_threshold, read_report
 from eval.result import EvaluationResult
+from eval.table import table as table_of
 
 REPORT = {
     "arms": {
@@ -64,7 +65,7 @@ def test_no_threshold_and_no_arm() -> None:
 
 
 def test_reports_are_read(tmp_path: Path, small: EvaluationResult) -> None:
-    (tmp_path / "report.json").write_text(json.dumps(small.table()))
+    (tmp_path / "report.json").write_text(json.dumps(table_of(small)))
     checks = gate(read_report(tmp_path), [parse_threshold("precision=0.5", "min")])
     assert checks[0].passed
     (tmp_path / "report.json").write_text("[]")

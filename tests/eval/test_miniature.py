@@ -10,6 +10,7 @@ from eval.plot import draw_risk_coverage
 from eval.report import report, write_report
 from eval.run import evaluate
 from eval.settings import EvaluationSettings
+from eval.table import table as table_of
 from tests.eval.world import PREFIX, Library, base_folder, calibrated, questions
 
 pytestmark = pytest.mark.slow
@@ -29,7 +30,7 @@ def test_a_real_model_is_evaluated(tmp_path: Path) -> None:
         folder=tmp_path / "run",
         progress=False,
     )
-    table = result.table()
+    table = table_of(result)
     base, fallback = table["arms"]["base"], table["arms"]["calibrated_fallback"]
     # It has seen 60% of the subjects, and never a refusal.
     assert 0.3 < base["precision"] < 0.8

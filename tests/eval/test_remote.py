@@ -15,6 +15,7 @@ from eval.errors import EvalError
 from eval.remote import ChatArm, Endpoint, EndpointSettings, ServiceArm, service_point
 from eval.remote_run import Addresses, ChatSettings, evaluate_addresses
 from eval.settings import EvaluationSettings
+from eval.table import table as table_of
 from kg_builder.question import Question
 from service.app import create_app
 from service.settings import Settings
@@ -64,7 +65,7 @@ def test_a_running_service_is_evaluated(url: str) -> None:
     assert retrieved == [False, True, True, False]
     assert result.point is not None
     assert result.point.name == "webqa"
-    table = result.table()
+    table = table_of(result)
     assert table["confidence"] is None
     assert table["arms"]["calibrated_fallback"]["precision"] == 1
     assert table["arms"]["calibrated"]["latency_n"] == 1  # the warm-up was remembered

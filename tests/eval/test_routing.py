@@ -12,6 +12,7 @@ from eval.curves import curves, reliability
 from eval.oracle import oracle
 from eval.result import EvaluationResult
 from eval.routing import routing_figures
+from eval.table import table as table_of
 from tests.eval.scripted import question
 from tests.eval.small import QUESTIONS, run_small
 
@@ -91,7 +92,7 @@ def test_curves_end_where_the_arms_do(small: EvaluationResult) -> None:
     assert (first.threshold, first.retrieval_rate) == (None, 1)
     assert (first.coverage, first.precision) == (0.5, 1)  # always_retrieve
     assert at_point.threshold == 0.9
-    table = small.table()["arms"]["calibrated_fallback"]
+    table = table_of(small)["arms"]["calibrated_fallback"]
     assert at_point.coverage == table["coverage"]
     assert at_point.precision == pytest.approx(table["precision"])
     assert at_point.retrieval_rate == table["retrieval_rate"]

@@ -14,6 +14,7 @@ from eval.result import EvaluationResult
 from eval.run import known_of
 from eval.settings import EvaluationSettings
 from eval.table import render
+from eval.table import table as table_of
 from tests.eval.scripted import ScriptedAttempter, ScriptedModel
 from tests.eval.small import QUESTIONS, right, run_small
 from tests.eval.world import Library
@@ -21,7 +22,7 @@ from tests.eval.world import Library
 
 @pytest.fixture(scope="module")
 def table(small: EvaluationResult) -> dict[str, Any]:
-    return small.table()
+    return table_of(small)
 
 
 def test_the_table_is_what_was_asked_for(table) -> None:
@@ -91,7 +92,7 @@ def test_confidence_is_judged_on_the_answer_held_back(table) -> None:
 
 
 def test_the_order_of_the_questions_changes_no_figure(table) -> None:
-    again = run_small(questions=QUESTIONS[::-1]).table()
+    again = table_of(run_small(questions=QUESTIONS[::-1]))
     for name, arm in table["arms"].items():
         for key, value in arm.items():
             timed = "_ms" in key
@@ -103,18 +104,18 @@ def test_the_order_of_the_questions_changes_no_figure(table) -> None:
 
 def test_labels_decide_what_is_known() -> None:
     labels = {q.id: (True, False, None)[i % 3] for i, q in enumerate(QUESTIONS)}
-    found = run_small(labels=labels).table()
+    found = table_of(run_small(labels=labels))
     assert (found["known"], found["unknown"], found["set_aside"]) == (14, 13, 13)
     assert known_of(QUESTIONS[:2], labels, None) == [True, False]
 
 
 def test_without_a_chain_there_is_no_fallback() -> None:
-    table = run_small(chain=None).table()
+    table = table_of(run_small(chain=None))
     assert list(table["arms"]) == ["base", "prompt_only", "refusal_phrase", "calibrated"]
 
 
 def test_a_chain_that_fails_is_no_refusal() -> None:
-    table = run_small(chain=Library([], error=OSError("no network"))).table()
+    table = table_of(run_small(chain=Library([], error=OSError("no network"))))
     fallback = table["arms"]["calibrated_fallback"]
     assert (fallback["answered"], fallback["unscored"], fallback["refused"]) == (14, 26, 0)
     assert fallback["coverage"] == 14 / 40
@@ -136,7 +137,7 @@ def test_nobody_is_asked_twice_but_for_the_latency() -> None:
 def test_the_ablation(table) -> None:
     assert table["ablation"] is None
     fixed = ScriptedModel({q.text: right(q) for q in QUESTIONS[:4]}, default="我不知道。")
-    found = run_small(ablation_model=fixed).table()["ablation"]
+    found = table_of(run_small(ablation_model=fixed))["ablation"]
     assert found["fixed_form"]["known_kept"] == 0.25
     assert found["own_answers"]["known_kept"] == 0.75
     assert found["difference"]["over_refusal"] == pytest.approx(-0.5)
@@ -154,5 +155,5 @@ def test_the_table_can_be_shown(table, tmp_path: Path) -> None:
 def test_the_picture_is_drawn(small: EvaluationResult, tmp_path: Path) -> None:
     result = small
     path = tmp_path / "risk_coverage.png"
-    draw_risk_coverage(result, path, result.table())
+    draw_risk_coverage(result, path, table_of(result))
     assert path.read_bytes().startswith(b"\x89PNG")
