@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from retrieval.engines import PassageIndex
+from retrieval.errors import SearchError
 from retrieval.evidence import Evidence, Reading, Reason
 from retrieval.extractive_reader import ExtractiveReader
-from retrieval.index import Index
 from retrieval.ranking import diversify
 from retrieval.reader import Reader
 
@@ -37,10 +38,6 @@ class Searcher(Protocol):
     async def search(
         self, question: str, k: int, *, deadline: float | None = None
     ) -> list[Evidence]: ...
-
-
-class SearchError(Exception):
-    """A source could not be searched at all; not the user's mistake, so no UserError."""
 
 
 class ChainSettings(BaseModel):
@@ -78,7 +75,7 @@ class RetrievalChain:
 
     def __init__(
         self,
-        index: Index | None = None,
+        index: PassageIndex | None = None,
         *,
         web: Searcher | None = None,
         reader: Reader | None = None,

@@ -5,6 +5,8 @@ RetrievalError
 ├── EmbedderError         an embedder cannot be loaded or trained
 ├── DocumentError         a document cannot be read
 └── SearchSettingsError   a search provider or the chain is configured wrongly
+
+SearchError               a source cannot be searched now: nobody's mistake, and no RetrievalError
 """
 
 from __future__ import annotations
@@ -30,3 +32,7 @@ class DocumentError(RetrievalError):
 
 class SearchSettingsError(RetrievalError):
     """A search provider or the chain is configured in a way that cannot work."""
+
+
+class SearchError(Exception):
+    """A source could not be searched at all; not the user's mistake, so no UserError."""

@@ -15,18 +15,15 @@ search.
 
 from __future__ import annotations
 
-import fcntl
 import logging
-import os
 import shutil
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
 
-from kg_builder.files import MANIFEST, sha256_file, write_manifest, write_text
+from kg_builder.files import write_manifest, write_text
 from kg_builder.passage import Passage
 from kg_builder.relation import Catalogue
 from retrieval.dense import DenseIndex
@@ -48,16 +45,25 @@ from retrieval.lexical import Hits, LexicalIndex
 from retrieval.passage_text import passage_text
 from retrieval.reader_model import ReaderModel, train_reader
 from retrieval.store import content_digest, document_of, write_store
+from retrieval.versions import (
+    ASIDE,
+    CURRENT,
+    checksums,
+    current_version,
+    exclusive,
+    next_name,
+    prune,
+    sync,
+)
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+P = TypeVar("P", int, str)  # what an engine knows a passage by
 
 Mode = Literal["lexical", "dense", "hybrid"]
 Progress = Callable[[str, int, int], None]  # stage, done, total
 
-CURRENT, LOCK, ASIDE = "current", ".lock", ".building"
-KEPT_VERSIONS = 2  # the one in service, and the one that a running search may still read
 ENCODE_BLOCK = 512
 TITLE_WEIGHT = 1.0  # of the passages whose title the question names, beside BM25's 1
 READER_SAMPLE = 20_000  # passages that a reader learns from at most when none is given
@@ -103,7 +109,7 @@ class Index:
         Vectors of unchanged passages are taken from the old version where its embedder is the same.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        with _exclusive(folder):
+        with exclusive(folder):
             old = _open_current(folder, None, tolerate=True)
             held = list(passages)
             if reader is None:
@@ -127,7 +133,7 @@ class Index:
     def _change(
         self, keep: Callable[[Passage], bool], new: list[Passage], progress: Progress | None
     ) -> Index:
-        with _exclusive(self.folder):
+        with exclusive(self.folder):
             old = _open_current(self.folder, self._embedder)
             assert old is not None  # _open_current raises where nothing can be opened
             passages = [p for p in old.store.all() if keep(p)] + new
@@ -147,13 +153,13 @@ class Index:
         progress: Progress | None,
     ) -> Index:
         embedder = parts.embedder
-        name = _next_name(folder)
+        name = next_name(folder)
         aside = folder / f"{ASIDE}-{name}"
         for left in folder.glob(f"{ASIDE}-*"):  # of a build that was killed; we hold the lock
             shutil.rmtree(left)
         aside.mkdir()
         try:
-            report = progress or _silent
+            report = progress or silent
             write_store(_counted(passages, "store", report), aside / STORE)
             texts = [passage_text(passage) for passage in passages]
             LexicalIndex.of(_counted(texts, "lexical", report)).save(aside / "lexical")
@@ -181,10 +187,10 @@ class Index:
                 "embedder": record,
                 "dense": dense,
                 "dense_weight": weight,
-                "files": _checksums(aside),
+                "files": checksums(aside),
             }
             write_manifest(aside, manifest)
-            _sync(aside)
+            sync(aside)
             aside.rename(folder / name)
             version = IndexVersion.open(folder / name, embedder)
             write_text(folder / CURRENT, name + "\n")
@@ -192,8 +198,7 @@ class Index:
         except BaseException:
             shutil.rmtree(aside, ignore_errors=True)
             raise
-        for stale in sorted(folder.glob("v??????"))[:-KEPT_VERSIONS]:
-            shutil.rmtree(stale, ignore_errors=True)
+        prune(folder)
         return cls(folder, version, embedder)
 
     # ── serving ──────────────────────────────────────────────────────────────────────────────────
@@ -213,11 +218,9 @@ class Index:
     @property
     def version(self) -> IndexVersion:
         """The version in service. A newer one is taken as soon as ``current`` names it."""
-        try:
-            name = (self.folder / CURRENT).read_text(encoding="utf-8").strip()
-        except OSError:
-            return self._version
-        if name not in (self._version.name, self._refused):
+        name = current_version(self.folder)
+        if name not in (None, self._version.name, self._refused):
+            assert name is not None
             with self._lock:
                 try:
                     self._version = _reopen(self.folder / name, self._embedder)
@@ -303,16 +306,17 @@ def rank(version: IndexVersion, query: str, k: int, mode: Mode) -> list[tuple[in
         rankings["dense"] = [position for position, _ in scored]
     if mode != "hybrid":
         return scored[:k]
-    rankings["title"] = _titled(version.store.named_in(query), rankings["lexical"])
-    weights = {
-        "lexical": 1.0,
-        "dense": float(version.manifest["dense_weight"]),
-        "title": TITLE_WEIGHT,
-    }
-    return reciprocal_rank_fusion(rankings, weights)[:k]
+    rankings["title"] = titled(version.store.named_in(query), rankings["lexical"])
+    return fuse(rankings, float(version.manifest["dense_weight"]))[:k]
 
 
-def _titled(named: list[tuple[int, int]], lexical: list[int]) -> list[int]:
+def fuse(rankings: dict[str, list[P]], dense_weight: float) -> list[tuple[P, float]]:
+    """One ranking out of those by BM25 (lexical), vectors (dense) and title."""
+    weights = {"lexical": 1.0, "dense": dense_weight, "title": TITLE_WEIGHT}
+    return reciprocal_rank_fusion(rankings, weights)
+
+
+def titled(named: list[tuple[P, int]], lexical: list[P]) -> list[P]:
     """Longer titles first; among the passages of one title, what BM25 prefers."""
     ranks = {position: rank for rank, position in enumerate(lexical)}
     last = len(lexical)
@@ -359,14 +363,11 @@ def _vectors(
 def _open_current(
     folder: Path, embedder: Embedder | None, *, verify: bool = False, tolerate: bool = False
 ) -> IndexVersion | None:
-    try:
-        name = (folder / CURRENT).read_text(encoding="utf-8").strip()
-    except OSError:
+    name = current_version(folder)
+    if name is None:
         if tolerate:
             return None
-        raise IndexRefusedError(
-            f"{folder}: no index there. Build one with `zhizhi index build`."
-        ) from None
+        raise IndexRefusedError(f"{folder}: no index there. Build one with `zhizhi index build`.")
     try:
         return IndexVersion.open(folder / name, embedder, verify=verify)
     except IndexRefusedError:
@@ -385,31 +386,7 @@ def _reopen(folder: Path, embedder: Embedder | None) -> IndexVersion:
         return IndexVersion.open(folder, None)
 
 
-def _next_name(folder: Path) -> str:
-    numbers = [int(p.name[1:]) for p in folder.glob("v??????") if p.name[1:].isdigit()]
-    return f"v{max(numbers, default=0) + 1:06d}"
-
-
-def _checksums(folder: Path) -> dict[str, dict[str, Any]]:
-    return {
-        str(path.relative_to(folder)): {"bytes": path.stat().st_size, "sha256": sha256_file(path)}
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != MANIFEST
-    }
-
-
-def _sync(folder: Path) -> None:
-    """Have the disk hold every file before ``current`` names them."""
-    for path in folder.rglob("*"):
-        if path.is_file():
-            descriptor = os.open(path, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-
-
-def _silent(_stage: str, _done: int, _total: int) -> None:
+def silent(_stage: str, _done: int, _total: int) -> None:
     pass
 
 
@@ -418,16 +395,3 @@ def _counted(items: Sequence[T], stage: str, report: Progress) -> Iterator[T]:
         yield item
         if number % 1000 == 0 or number == len(items):
             report(stage, number, len(items))
-
-
-@contextmanager
-def _exclusive(folder: Path) -> Iterator[None]:
-    """One builder at a time; the lock goes with its process, so that a kill leaves none."""
-    with (folder / LOCK).open("a") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise IndexRefusedError(
-                f"{folder} is being changed by another process. Wait until it has finished."
-            ) from None
-        yield

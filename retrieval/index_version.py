@@ -63,11 +63,11 @@ class IndexVersion:
                 f"{FORMAT_VERSION}. Build it again."
             )
         try:
-            _check_files(folder, manifest["files"], verify=verify)
+            check_files(folder, manifest["files"], verify=verify)
             store = PassageStore(folder / STORE)
             lexical = LexicalIndex.open(folder / "lexical")
             dense = DenseIndex.open(folder / "dense") if manifest["dense"] else None
-            used = _embedder(folder, manifest["embedder"], embedder)
+            used = find_embedder(folder, manifest["embedder"], embedder)
             sizes = {manifest["passages"], store.size, lexical.size}
             if dense is not None:
                 sizes.add(dense.size)
@@ -103,9 +103,10 @@ def embedder_record(embedder: Embedder, folder: Path) -> dict[str, Any]:
     return {"kind": "custom", **record}
 
 
-def _embedder(
+def find_embedder(
     folder: Path, record: dict[str, Any] | None, given: Embedder | None
 ) -> Embedder | None:
+    """The embedder that a version was built with; IndexRefusedError where it cannot be had."""
     if record is None:
         return None
     if given is not None:
@@ -128,7 +129,8 @@ def _embedder(
     )
 
 
-def _check_files(folder: Path, files: dict[str, dict[str, Any]], *, verify: bool) -> None:
+def check_files(folder: Path, files: dict[str, dict[str, Any]], *, verify: bool) -> None:
+    """Raises IndexRefusedError where a file is missing, cut short or changed."""
     for name, entry in files.items():
         path = folder / name
         try:

@@ -34,6 +34,7 @@ CREATE INDEX passage_name ON passage (name);
 _COLUMNS = "id, title, text, url, language, entities"
 # One id may stand for a whole document: PASSAGE = DOCUMENT#NUMBER.
 PART = "#"
+MAX_TITLED = 30  # passages of one title that a question can name; more are the chunks of a book
 MAX_QUESTION, MAX_NAME = 200, 40  # characters: longer ones are looked up by their words only
 _BATCH = 500  # SQLite allows 999 parameters a statement in its oldest builds
 
@@ -130,7 +131,7 @@ class PassageStore:
         rows = self._rows(f"SELECT {_COLUMNS} FROM passage WHERE id = ?", (passage_id,))
         return _passage(rows[0]) if rows else None
 
-    def named_in(self, question: str, most: int = 30) -> list[tuple[int, int]]:
+    def named_in(self, question: str, most: int = MAX_TITLED) -> list[tuple[int, int]]:
         """(position, length of title) of passages whose title stands in the question, longest first.
 
         A name outweighs every word around it: 「哪个省级行政区有丽江?」 shares most of its words with

@@ -1,14 +1,31 @@
-"""Make the index of a run: train the embedder on the passages, or take the one that the recipe names."""
+"""Indexes of runs and of documents: train the embedder on the passages, or take the one that is named."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import random
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from kg_builder.errors import UserError
 from kg_builder.passage import Passage
 from kg_builder.question import Question
-from zhizhi.recipe import EMBEDDED, Recipe
+from zhizhi.recipe import EMBEDDED, Recipe, validated
+from zhizhi.stage import console
+
+if TYPE_CHECKING:
+    from retrieval.embedder import Embedder
+    from retrieval.engines import PassageIndex
+    from retrieval.index import Progress
+
+NO_EMBEDDER = "none"
+EMBEDDER_SAMPLE = 100_000  # passages that the embedded embedder learns from at most
+
+
+class IndexingError(UserError):
+    """Nothing to index, or nothing to delete."""
 
 
 def make_index(
@@ -17,17 +34,112 @@ def make_index(
     """Index ``passages`` under ``out``. Only questions of the training split teach the embedder."""
     from retrieval.index import Index
 
-    index = Index.build(passages, out, embedder(recipe, passages, training))
+    index = Index.build(passages, out, embedder(recipe.retrieval.embedder, passages, training))
     return {"passages": index.size}
 
 
-def embedder(recipe: Recipe, passages: Sequence[Passage], training: Sequence[Question]) -> Any:
-    if recipe.retrieval.embedder != EMBEDDED:
+def embedder(
+    name: str, passages: Sequence[Passage], training: Sequence[Question] = ()
+) -> Embedder | None:
+    """The embedder of that name; the embedded one learns from the passages and training questions."""
+    if name == NO_EMBEDDER:
+        return None
+    if name != EMBEDDED:
         from retrieval.embedder import SentenceTransformerEmbedder
 
-        return SentenceTransformerEmbedder(recipe.retrieval.embedder)
+        return SentenceTransformerEmbedder(name)
     from retrieval.embedder_training import train_embedder
 
     told = {entity: passage.text for passage in passages for entity in passage.entities[:1]}
     pairs = [(q.text, told[q.subject_id]) for q in training if q.subject_id in told]
+    if len(passages) > EMBEDDER_SAMPLE:
+        passages = random.Random(0).sample(passages, EMBEDDER_SAMPLE)
     return train_embedder(passages, pairs)
+
+
+def build_index(
+    paths: Sequence[Path],
+    folder: Path,
+    *,
+    embedder_name: str = EMBEDDED,
+    milvus: str | None = None,
+    chunk: int,
+    overlap: int,
+    quiet: bool = False,
+) -> PassageIndex:
+    """Index the documents below ``paths`` alone, whatever the folder held before."""
+    passages = _passages(paths, chunk, overlap)
+    console.print(f"{len(passages):,} passages read")
+    if embedder_name == EMBEDDED:
+        console.print("training the embedder on them …")
+    chosen = embedder(embedder_name, passages)
+    with _bars(quiet) as progress:
+        if milvus is not None:
+            from retrieval.milvus import MilvusIndex
+
+            return MilvusIndex.build(passages, folder, chosen, uri=milvus, progress=progress)
+        from retrieval.index import Index
+
+        return Index.build(passages, folder, chosen, progress=progress)
+
+
+def add_documents(
+    paths: Sequence[Path], folder: Path, *, chunk: int, overlap: int, quiet: bool = False
+) -> PassageIndex:
+    """Add the documents below ``paths``; those that are there already are replaced."""
+    from retrieval.engines import open_index
+
+    index = open_index(folder)
+    with _bars(quiet) as progress:
+        return index.add(_passages(paths, chunk, overlap), progress=progress)
+
+
+def delete_documents(ids: Sequence[str], folder: Path) -> int:
+    """Delete documents or passages by id; return how many passages went."""
+    from retrieval.engines import open_index
+
+    gone = open_index(folder).delete(ids)
+    if not gone:
+        raise IndexingError(
+            f"{folder} holds no passage and no document {', '.join(ids)}. "
+            "`zhizhi index search` shows ids."
+        )
+    return gone
+
+
+def _passages(paths: Sequence[Path], chunk: int, overlap: int) -> list[Passage]:
+    from retrieval.chunking import ChunkSettings
+    from retrieval.documents import read_passages
+
+    settings = validated(ChunkSettings, {"size": chunk, "overlap": overlap})
+    passages = list(
+        read_passages(
+            paths,
+            settings,
+            on_skip=lambda _, reason: console.print(f"left out: {reason}", markup=False),
+        )
+    )
+    if not passages:
+        raise IndexingError(f"There is no text in {', '.join(map(str, paths))}. Give other files.")
+    return passages
+
+
+@contextmanager
+def _bars(quiet: bool) -> Iterator[Progress]:
+    """Progress bars on a terminal, one a stage."""
+    from tqdm import tqdm
+
+    bars: dict[str, tqdm[Any]] = {}
+    off = quiet or not sys.stderr.isatty()
+
+    def show(stage: str, done: int, total: int) -> None:
+        bar = bars.get(stage)
+        if bar is None:
+            bar = bars[stage] = tqdm(total=total, desc=stage, disable=off)
+        bar.update(done - bar.n)
+
+    try:
+        yield show
+    finally:
+        for bar in bars.values():
+            bar.close()

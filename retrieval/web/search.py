@@ -13,9 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from kg_builder.passage import Passage
 from retrieval.canonical import key
-from retrieval.chain import SearchError
 from retrieval.chunking import ChunkSettings, chunks
 from retrieval.documents import language_of
+from retrieval.errors import SearchError
 from retrieval.evidence import Evidence
 from retrieval.scoring import score
 from retrieval.store import PART
