@@ -132,9 +132,11 @@ def prefer(
         CurveCallback,
         best_step,
         check_sets,
+        evaluate_every,
         inputs_digest,
         keep_chosen,
         known_by_id,
+        quiet,
         work_folder,
     )
 
@@ -167,7 +169,7 @@ def prefer(
     )
     per_step = settings.batch_size * settings.gradient_accumulation * arguments.world_size
     steps = max(1, round(settings.epochs * len(pairs) / per_step))
-    every = max(1, steps // settings.evaluations)
+    every = evaluate_every(steps, settings.evaluations)
     arguments.max_steps = steps
     arguments.warmup_steps = round(settings.warmup_share * steps)
     arguments.logging_steps = max(1, every // 4)
@@ -186,6 +188,7 @@ def prefer(
         processing_class=tokenizer,
         callbacks=[callback],
     )
+    quiet(trainer)
     trainer.train(resume_from_checkpoint=last_whole(work))
     if trainer.is_world_process_zero():
         keep_chosen(

@@ -25,9 +25,11 @@ from training.tuning import (
     CurveCallback,
     best_step,
     check_sets,
+    evaluate_every,
     inputs_digest,
     keep_chosen,
     known_by_id,
+    quiet,
     work_folder,
 )
 
@@ -81,7 +83,7 @@ def tune(
         dataloader_pin_memory=torch.cuda.is_available(),
     )
     steps = step_count(len(examples), settings, arguments.world_size)
-    every = max(1, steps // settings.evaluations)
+    every = evaluate_every(steps, settings.evaluations)
     arguments.max_steps = steps
     arguments.warmup_steps = round(settings.warmup_share * steps)
     arguments.logging_steps = max(1, every // 4)
@@ -99,6 +101,7 @@ def tune(
         callbacks=[callback],
         peft_config=None if settings.method == "full" else lora(settings),
     )
+    quiet(trainer)
     trainer.train(resume_from_checkpoint=last_whole(work))
     if trainer.is_world_process_zero():
         keep_chosen(
@@ -180,6 +183,7 @@ def four_bit() -> Any:
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=torch.bfloat16,
+        bnb_4bit_quant_storage=torch.bfloat16,  # FSDP parts tensors of numbers, not of bytes
     )
 
 

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import (
+    PrinterCallback,
+    Trainer,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
 
 from kg_builder.files import FileError, digest, read_jsonl, write_json, write_jsonl, write_manifest
 from kg_builder.question import Question
@@ -92,6 +100,17 @@ class CurveCallback(TrainerCallback):
         if state.global_step % self.every == 0 or state.global_step == state.max_steps:
             self._measure(kwargs["model"], state)
             control.should_save = True
+
+
+def quiet(trainer: Trainer) -> None:
+    """No progress bar means no words either: without one a Trainer prints its log to stdout, which is for
+    results."""
+    trainer.remove_callback(PrinterCallback)
+
+
+def evaluate_every(steps: int, evaluations: int) -> int:
+    """Steps from one point of the curves to the next; the last falls on the last step."""
+    return max(1, math.ceil(steps / evaluations))
 
 
 def known_by_id(labels: Sequence[Label]) -> dict[str, bool]:

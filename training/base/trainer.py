@@ -20,6 +20,7 @@ from transformers import (
     LlamaConfig,
     LlamaForCausalLM,
     PreTrainedTokenizerFast,
+    PrinterCallback,
     Trainer,
     TrainingArguments,
 )
@@ -308,6 +309,7 @@ def train_base(
         train_dataset=batches,
         data_collator=Collator(tokenizer.pad_token_id),
     )
+    trainer.remove_callback(PrinterCallback)  # it would print to stdout, which is for results
     trainer.train(resume_from_checkpoint=last_whole(work))
 
     finished = with_spare_layers(model.float().cpu(), settings.spare_layers, settings.seed)
