@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 NO_EMBEDDER = "none"
 EMBEDDER_SAMPLE = 100_000  # passages that the embedded embedder learns from at most
+PASSAGES_PER_STEP = 4  # a few passages are learnt by heart long before the usual steps are done
 
 
 class IndexingError(UserError):
@@ -48,13 +49,15 @@ def embedder(
         from retrieval.embedder import SentenceTransformerEmbedder
 
         return SentenceTransformerEmbedder(name)
-    from retrieval.embedder_training import train_embedder
+    from retrieval.embedder_training import EmbedderSettings, train_embedder
 
     told = {entity: passage.text for passage in passages for entity in passage.entities[:1]}
     pairs = [(q.text, told[q.subject_id]) for q in training if q.subject_id in told]
     if len(passages) > EMBEDDER_SAMPLE:
         passages = random.Random(0).sample(passages, EMBEDDER_SAMPLE)
-    return train_embedder(passages, pairs)
+    settings = EmbedderSettings()
+    steps = min(settings.steps, len(passages) // PASSAGES_PER_STEP)
+    return train_embedder(passages, pairs, settings.model_copy(update={"steps": steps}))
 
 
 def build_index(

@@ -29,12 +29,12 @@ def open_run(out: Path) -> tuple[CalibratedModel, RetrievalChain]:
     if read_manifest(out / "calibration") is None or read_manifest(out / "retrieval") is None:
         raise RunError(f"{out} holds no finished run. Make one: zhizhi demo --out {out}")
     from retrieval.chain import RetrievalChain
-    from retrieval.index import Index
+    from retrieval.engines import open_index
     from training.bundle import Bundle
     from training.calibrated import CalibratedModel
 
     model = CalibratedModel.load(Bundle.load(out / "bundle"))
-    return model, RetrievalChain(Index.open(out / "index"))
+    return model, RetrievalChain(open_index(out / "index"))
 
 
 def examples(out: Path, count: int = 3) -> list[Example]:

@@ -232,16 +232,16 @@ def test_a_killed_build_leaves_no_collection_for_good(
 ) -> None:
     index = MilvusIndex.build(passages, tmp_path, uri="passages.db", reader=READER)
     left = "zhizhi_left"
-    index._client.create_collection(left, dimension=4)
+    index.collection.client.create_collection(left, dimension=4)
     (tmp_path / UNFINISHED).write_text(left)
     MilvusIndex.build(passages, tmp_path, uri="passages.db", reader=READER)
-    assert not index._client.has_collection(left)
-    assert len(index._client.list_collections()) == 2  # in service, and the one before
+    assert not index.collection.sibling(left).exists()
+    assert len(index.collection.client.list_collections()) == 2  # in service, and the one before
 
 
 def test_the_folder_may_be_moved(passages: list[Passage], tmp_path: Path) -> None:
     index = MilvusIndex.build(passages, tmp_path / "a", uri="passages.db", reader=READER)
-    index._client.close()
+    index.collection.client.close()
     shutil.copytree(tmp_path / "a", tmp_path / "b")
     assert open_index(tmp_path / "b").size == len(passages)
 
@@ -254,7 +254,7 @@ def test_an_address_where_nothing_answers(uri: str, tmp_path: Path) -> None:
 
 def test_a_collection_that_is_gone(passages: list[Passage], tmp_path: Path) -> None:
     index = MilvusIndex.build(passages, tmp_path, uri="passages.db", reader=READER)
-    index._client.drop_collection(index.collection)
+    index.collection.drop()
     with pytest.raises(SearchError, match="Milvus does not answer"):
         index.search("韩松", 1)
     with pytest.raises(IndexRefusedError, match="no collection"):
