@@ -28,7 +28,11 @@ class LanguagePack(BaseModel):
     prompts: tuple[str, ...] = Field(min_length=1)
     refusals: tuple[str, ...] = Field(min_length=1)
     refusal_prefix: str
+    not_topic: tuple[str, ...] = ()
     fixed_form: str
+    stop: str  # between two sentences
+    sure: str
+    unsure: str
     p_true: str
     p_true_with_ideas: str
     p_true_options: tuple[str, str]  # yes, no
@@ -54,6 +58,14 @@ class LanguagePack(BaseModel):
 
     def refusal(self, topic: str, wording: int = 0) -> str:
         return self.refusals[wording % len(self.refusals)].replace("{topic}", topic)
+
+    def topic(self, question: str) -> str:
+        """What ``question`` asks about, as near as patterns can tell: 「岳云的父亲是谁?」 asks about
+        「岳云的父亲」. Never empty where the question is not."""
+        topic = question.strip()
+        for pattern in self.not_topic:
+            topic = re.sub(pattern, "", topic, count=1, flags=re.IGNORECASE).strip() or topic
+        return topic
 
     def fixed_answer(self, topic: str, answer: str) -> str:
         return self.fixed_form.replace("{topic}", topic).replace("{answer}", answer)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from training.mix import MixSettings
 from training.probe import ProbeSettings
@@ -20,6 +20,16 @@ NF4 = 4.127 / 8
 # Tokens that probing keeps in one batch (LocalModel.tokens_per_batch).
 PROBING_TOKENS = 16_384
 SPARE = 0.9  # of a device's memory; the rest goes to fragmentation, kernels and the driver
+
+
+class Hardware(BaseModel):
+    """What a recipe is meant to be tuned on."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    devices: int = Field(1, ge=1)
+    sharded: bool = False  # FSDP parts weights, gradients and optimiser over the devices
+    memory: float | None = Field(None, gt=0)  # GiB of one device
 
 
 class Memory(BaseModel):
@@ -55,7 +65,7 @@ class Plan(BaseModel):
     steps: int
     devices: int
     sharded: bool  # FSDP: weights, gradients and optimiser are parted over the devices
-    probing: Memory
+    probing: Memory | None  # None: on a server
     tuning: Memory
     device_memory: int | None
 
@@ -64,7 +74,8 @@ class Plan(BaseModel):
         """Whether both fit one device; None where its memory is not known."""
         if self.device_memory is None:
             return None
-        return max(self.probing.total, self.tuning.total) <= SPARE * self.device_memory
+        most = max(self.tuning.total, 0 if self.probing is None else self.probing.total)
+        return most <= SPARE * self.device_memory
 
     def lines(self) -> list[str]:
         """What a dry run prints."""
@@ -75,10 +86,11 @@ class Plan(BaseModel):
         split = (
             f"sharded over {self.devices} devices" if self.sharded else f"{self.devices} device(s)"
         )
+        where = "on a server" if self.probing is None else _gib(self.probing)
         told = [
             f"base       {self.base}: {self.parameters / 1e9:.2f} B parameters",
             f"questions  {asked}",
-            f"probe      {self.probed} answers; {_gib(self.probing)}",
+            f"probe      {self.probed} answers; {where}",
             f"tune       {self.method}, {self.trainable_parameters / 1e6:.1f} M trainable ({share:.2%}), "
             f"{self.examples} examples, {self.steps} steps, {split}; {_gib(self.tuning)}",
         ]
@@ -98,9 +110,11 @@ def make_plan(
     devices: int = 1,
     sharded: bool = False,
     device_memory: int | None = None,
+    served: bool = False,
     revision: str | None = None,
 ) -> Plan:
-    """The plan of tuning ``base``. ``questions`` are counts per split where the graph is built already.
+    """The plan of tuning ``base``. ``questions`` are counts per split where the graph is built already;
+    ``served`` says that a server is probed.
 
     Raises ModelError where the base's configuration cannot be had.
     """
@@ -126,7 +140,7 @@ def make_plan(
         steps=max(1, round(sft.epochs * examples / per_step)),
         devices=devices,
         sharded=sharded,
-        probing=probing_memory(shape),
+        probing=None if served else probing_memory(shape),
         tuning=tuning_memory(shape, sft, trainable, devices if sharded else 1),
         device_memory=device_memory,
     )

@@ -19,6 +19,7 @@ from training.label import Label, LabelSettings, label
 from training.mix import MixSettings, TuningExample, write_examples
 from training.probe import ProbeSettings, probe
 from training.sft_settings import SFTSettings
+from training.split import ALONE, Split
 
 REASON = "learnt in the rehearsal"
 SET = "rehearsal"
@@ -83,10 +84,11 @@ def rehearse(
     judging: LabelSettings,
     settings: RehearsalSettings,
     progress: bool = True,
+    split: Split = ALONE,
 ) -> list[Label]:
     """Tune ``base`` on what it knows, ask it again what it did not know, set aside what it now does.
 
-    Resumable: the tuning and the ledger of the second probe lie under ``out``.
+    Resumable: the tuning and the ledger of the second probe lie under ``out``. ``split`` is as for the probe.
     """
     from training.bundle import fingerprint
     from training.engine.local import LocalModel
@@ -106,6 +108,6 @@ def rehearse(
     doubtful = [
         by_id[one.question_id] for one in labels if one.known is False and one.question_id in by_id
     ]
-    found = probe(model, doubtful, out / "probes.jsonl", probing, progress=progress)
+    found = probe(model, doubtful, out / "probes.jsonl", probing, progress=progress, split=split)
     after = {q.id: label(q, p, judging).p_correct for q, p in zip(doubtful, found, strict=True)}
     return without_gains(labels, after, settings.gain)

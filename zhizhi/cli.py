@@ -12,7 +12,7 @@ import typer
 
 from kg_builder.errors import UserError
 from zhizhi import __version__
-from zhizhi.commands import base, bundle, index, kg
+from zhizhi.commands import base, bench, bundle, eval, index, kg, labels, train
 from zhizhi.commands.options import RUN, Host, Json, Out, Port, RecipeName, print_json
 from zhizhi.stage import console
 
@@ -28,7 +28,11 @@ app = typer.Typer(
 app.add_typer(kg.app, name="kg")
 app.add_typer(base.app, name="base")
 app.add_typer(bundle.app, name="bundle")
+app.add_typer(bench.app, name="bench")
+app.add_typer(labels.app, name="labels")
+app.command()(train.train)
 app.add_typer(index.app, name="index")
+app.add_typer(eval.app, name="eval")
 
 
 @app.callback(invoke_without_command=True)

@@ -3,21 +3,32 @@
     questions → base → probe → label → mix → tune → calibrate → index → evaluate
 
 Every step reads and writes files under one folder; a step that is done is skipped, a killed one goes on.
+Up to the bundle (``train``) it may be started in several processes by ``accelerate launch`` or ``torchrun``:
+they probe and tune together, the rest is done by the first.
 """
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from kg_builder.errors import UserError
 from kg_builder.files import digest, read_jsonl, read_manifest, write_json, write_jsonl
 from kg_builder.passage import Passage
 from kg_builder.question import Question
+from training.label import Label
+from training.split import ALONE, launched
 from zhizhi.recipe import Recipe
 from zhizhi.stage import Stages, console
 
-STAGES = 8
+if TYPE_CHECKING:
+    from training.generation import Model
+
+TRAINING_STAGES = 5
+FURTHER_STAGES = 2  # the index and the evaluation
 
 
 @dataclass
@@ -37,16 +48,40 @@ class Run:
         return self.out / "index"
 
 
-def run(recipe: Recipe, out: Path, *, progress: bool = True) -> Run:
-    """Run every stage of ``recipe`` under ``out``."""
-    stages = Stages(out, STAGES if recipe.ablation else STAGES - 1)
+@dataclass
+class Trained:
+    """What the offline job leaves for what comes after it."""
+
+    split: dict[str, list[Question]]
+    labels: list[Label]
+    base: str | Path
+    base_identity: str
+    graph: Path
+    built: str  # what identifies the graph
+    fixed: Path | None  # the model tuned on fixed-form answers
+    calibrated_by: str  # what identifies the bundle
+
+
+def train(
+    recipe: Recipe, out: Path, *, progress: bool = True, further: int = 0
+) -> tuple[Trained, Stages]:
+    """The offline job under ``out``, from the graph to the bundle; ``further`` stages will follow."""
+    split_work = launched() if "WORLD_SIZE" in os.environ else ALONE
+    console.quiet = not split_work.first
+    progress = progress and split_work.first
+    total = TRAINING_STAGES + further + recipe.ablation
+    total += (recipe.rehearsal is not None) + (recipe.preference is not None)
+    stages = Stages(out, total, split_work)
     settings = recipe.model_dump(mode="json")
 
     # 1. The graph becomes questions with checkable answers, split by entity, and passages.
     from kg_builder.build import build
 
     console.print(stages.head("Questions and passages from the graph"))
-    graph = build(recipe.build, out / "graph").folder  # skips itself where the files are the same
+    if split_work.first:
+        build(recipe.build, out / "graph")  # skips itself where the files are the same
+    split_work.wait()
+    graph = out / "graph"
     built = read_manifest(graph) or {}
     everything = [Question.model_validate(r) for r in read_jsonl(graph / "questions.jsonl")]
     split = {
@@ -60,25 +95,27 @@ def run(recipe: Recipe, out: Path, *, progress: bool = True) -> Run:
     base, base_identity = _base(recipe, everything, stages, progress)
 
     # 3. What does it answer? 4. What does it know, then?
-    from training.engine.local import LocalModel
-    from training.label import Label, label
-    from training.language_pack import language_pack
+    from training.label import label
     from training.probe import probe
 
-    prefix = language_pack(recipe.languages[0]).refusal_prefix
     known_by = digest([built["key"], settings["limits"], base_identity, settings["probe"]])
 
     def probing(folder: Path) -> dict[str, Any]:
-        model = LocalModel.load(
-            base, revision=recipe.revision, name=base_identity, refusal_prefix=prefix
-        )
-        found = probe(model, questions, folder / "probes.jsonl", recipe.probe, progress=progress)
+        model = probed_model(recipe, base, base_identity)
+        ledger = folder / "probes.jsonl"
+        found = probe(model, questions, ledger, recipe.probe, progress=progress, split=split_work)
         labels = [label(q, p, recipe.label) for q, p in zip(questions, found, strict=True)]
-        write_jsonl(folder / "labels.jsonl", labels)
+        if split_work.first:
+            write_jsonl(folder / "labels.jsonl", labels)
+            describe(folder, questions, labels)
         return {"known": sum(one.known is True for one in labels), "of": len(labels)}
 
     probed, counts = stages.run(
-        "probe", "Probe: what does the model know?", [known_by, settings["label"]], probing
+        "probe",
+        "Probe: what does the model know?",
+        [known_by, settings["label"]],
+        probing,
+        together=True,
     )
     labels = [Label.model_validate(r) for r in read_jsonl(probed / "labels.jsonl")]
     console.print(f"    {counts['known']} of {counts['of']} questions answered rightly")
@@ -88,26 +125,41 @@ def run(recipe: Recipe, out: Path, *, progress: bool = True) -> Run:
 
     training_ids = {q.id for q in split["train"]}
     training_labels = [one for one in labels if one.question_id in training_ids]
+    sets: dict[str, Sequence[Question]] = {**question_sets(recipe, split, labels)}
+    tuned_by = digest(
+        [
+            known_by,
+            *(settings[k] for k in ("label", "mix", "sft", "article_per_class")),
+            *(settings[k] for k in ("rehearsal",) if settings[k] is not None),
+        ]
+    )
+    taught_labels = training_labels
+    if recipe.rehearsal is not None:
+        taught_labels = _rehearsed(
+            recipe, base, split["train"], training_labels, stages, tuned_by, progress
+        )
 
     def tuning(answers: str) -> Any:
         def work(folder: Path) -> dict[str, Any]:
             from training.sft import tune
 
             chosen = recipe.mix.model_copy(update={"answers": answers})
-            examples = mix(split["train"], training_labels, chosen)
-            write_jsonl(folder / "examples.jsonl", examples)
-            sets = question_sets(recipe, split, labels)
-            tune(base, examples, sets, labels, folder, recipe.sft, progress=progress)  # type: ignore[arg-type]
-            draw(folder, answers)
+            examples = mix(split["train"], taught_labels, chosen)
+            if split_work.first:
+                write_jsonl(folder / "examples.jsonl", examples)
+            tune(base, examples, sets, labels, folder, recipe.sft, progress=progress)
+            if split_work.first:
+                draw(folder, answers)
             return {}
 
         return work
 
-    tuned_by = digest(
-        [known_by, *(settings[k] for k in ("label", "mix", "sft", "article_per_class"))]
-    )
     tuned, _ = stages.run(
-        "sft", "Fine-tune: answer what you know, refuse the rest", tuned_by, tuning("own")
+        "sft",
+        "Fine-tune: answer what you know, refuse the rest",
+        tuned_by,
+        tuning("own"),
+        together=True,
     )
     fixed = None
     if recipe.ablation:
@@ -116,6 +168,12 @@ def run(recipe: Recipe, out: Path, *, progress: bool = True) -> Run:
             "Ablation: the same with answers in one fixed form",
             [tuned_by, "fixed"],
             tuning("fixed"),
+            together=True,
+        )
+    if recipe.preference is not None:
+        tuned_by = digest([tuned_by, settings["preference"]])
+        tuned = _preferred(
+            recipe, base, tuned, split["train"], labels, sets, probed, stages, tuned_by, progress
         )
 
     # 7. How sure is it? A confidence that can be certified, and the bundle that holds it all.
@@ -144,15 +202,29 @@ def run(recipe: Recipe, out: Path, *, progress: bool = True) -> Run:
         calibrated_by,
         calibrating,
     )
+    trained = Trained(split, labels, base, base_identity, graph, built["key"], fixed, calibrated_by)
+    return trained, stages
+
+
+def run(recipe: Recipe, out: Path, *, progress: bool = True) -> Run:
+    """Run every stage of ``recipe`` under ``out``."""
+    if "WORLD_SIZE" in os.environ:
+        raise UserError(
+            "The demo is run by one process. Start several for the offline job alone: "
+            "accelerate launch -m zhizhi.cli train RECIPE"
+        )
+    trained, stages = train(recipe, out, progress=progress, further=FURTHER_STAGES)
+    settings = recipe.model_dump(mode="json")
+    split = trained.split
 
     # 8. What stands behind a refusal: passages under an embedder that needs no download.
     from zhizhi.indexing import make_index
 
-    passages = [Passage.model_validate(r) for r in read_jsonl(graph / "passages.jsonl")]
+    passages = [Passage.model_validate(r) for r in read_jsonl(trained.graph / "passages.jsonl")]
     stages.run(
         "retrieval",
         "Index the passages",
-        [built["key"], settings["retrieval"]],
+        [trained.built, settings["retrieval"]],
         lambda _: make_index(recipe, passages, split["train"], out / "index"),
     )
 
@@ -161,21 +233,23 @@ def run(recipe: Recipe, out: Path, *, progress: bool = True) -> Run:
         from eval.plot import draw_risk_coverage
         from eval.run import evaluate
         from eval.table import table
+        from training.engine.local import LocalModel
         from zhizhi.serving import open_run
 
+        base, fixed = trained.base, trained.fixed
         attempter, chain = open_run(out)
         restated = None
         if fixed is not None:
             restated = LocalModel.load(
                 base, adapter=fixed / "adapter", revision=recipe.revision, name="fixed"
             )
-        untuned = LocalModel.load(base, revision=recipe.revision, name=base_identity)
+        untuned = LocalModel.load(base, revision=recipe.revision, name=trained.base_identity)
         result = evaluate(
             questions=split["test"],
             base_model=untuned,
             attempter=attempter,
             chain=chain,
-            labels=labels,
+            labels=trained.labels,
             settings=recipe.evaluation,
             ablation_model=restated,
             folder=folder,
@@ -190,7 +264,7 @@ def run(recipe: Recipe, out: Path, *, progress: bool = True) -> Run:
     _, evaluated = stages.run(
         "evaluation",
         "Evaluate: every arm on held-out entities",
-        [calibrated_by, settings["retrieval"], settings["evaluation"], recipe.ablation],
+        [trained.calibrated_by, settings["retrieval"], settings["evaluation"], recipe.ablation],
         evaluating,
     )
     return Run(out, recipe, evaluated["table"])
@@ -208,6 +282,12 @@ def _base(
         local = isinstance(where, Path)
         return where, fingerprint(Path(where)) if local else f"{where}@{recipe.revision}"
 
+    if stages.split.count > 1:
+        raise UserError(
+            'base_model = "train" is trained by one process. Train it first (zhizhi base train) and name '
+            "its folder as base_model."
+        )
+
     def training(folder: Path) -> dict[str, Any]:
         from kg_builder.relation import Catalogue, builtin_paths
         from training.base.trainer import train_base
@@ -223,6 +303,116 @@ def _base(
         training,
     )
     return folder, fingerprint(folder)
+
+
+def probed_model(recipe: Recipe, base: str | Path, identity: str) -> Model:
+    """The base model where it is probed: in this process, or on the server that the recipe names."""
+    from training.language_pack import language_pack
+
+    prefix = language_pack(recipe.languages[0]).refusal_prefix
+    if recipe.server is not None:
+        from training.engine.openai import RemoteModel
+
+        return RemoteModel(recipe.server, name=identity, refusal_prefix=prefix)
+    from training.engine.local import LocalModel
+
+    return LocalModel.load(base, revision=recipe.revision, name=identity, refusal_prefix=prefix)
+
+
+def describe(folder: Path, questions: Sequence[Question], labels: Sequence[Label]) -> None:
+    """The knowledge boundary as table and picture, and how far the article's own rule agrees with the
+    labels."""
+    from training.audit import audit, containment
+    from training.boundary import boundary_map, write_boundary
+
+    write_boundary(boundary_map(questions, labels), folder)
+    found = audit(questions, labels, containment, name="containment")
+    write_json(folder / "audit.json", found.model_dump(mode="json"))
+
+
+def _rehearsed(
+    recipe: Recipe,
+    base: str | Path,
+    questions: list[Question],
+    labels: list[Label],
+    stages: Stages,
+    inputs: str,
+    progress: bool,
+) -> list[Label]:
+    """The training labels without the unknown questions that it comes to answer by being tuned."""
+    from training.rehearsal import rehearse
+
+    settings = recipe.rehearsal
+    assert settings is not None
+
+    def rehearsing(folder: Path) -> dict[str, Any]:
+        found = rehearse(
+            base,
+            questions,
+            labels,
+            folder,
+            sft=recipe.sft,
+            probing=recipe.probe,
+            judging=recipe.label,
+            settings=settings,
+            progress=progress,
+            split=stages.split,
+        )
+        if stages.split.first:
+            write_jsonl(folder / "labels.jsonl", found)
+        return {"set_aside": sum(a != b for a, b in zip(found, labels, strict=True))}
+
+    folder, found = stages.run(
+        "rehearsal",
+        "Rehearse: what does it come to answer by being tuned?",
+        [inputs, "rehearsal"],
+        rehearsing,
+        together=True,
+    )
+    console.print(f"    {found['set_aside']} unknown questions set aside")
+    return [Label.model_validate(r) for r in read_jsonl(folder / "labels.jsonl")]
+
+
+def _preferred(
+    recipe: Recipe,
+    base: str | Path,
+    tuned: Path,
+    questions: list[Question],
+    labels: list[Label],
+    sets: dict[str, Sequence[Question]],
+    probed: Path,
+    stages: Stages,
+    inputs: str,
+    progress: bool,
+) -> Path:
+    """The folder with the adapter that was tuned further on preferences."""
+    from training.mix import TuningExample
+    from training.preference import prefer, preference_pairs
+    from training.probe import Probe
+
+    settings = recipe.preference
+    assert settings is not None
+
+    def preferring(folder: Path) -> dict[str, Any]:
+        examples = [TuningExample.model_validate(r) for r in read_jsonl(tuned / "examples.jsonl")]
+        lines = read_jsonl(probed / "probes.jsonl")
+        next(lines)  # what the ledger was made with
+        probes = [Probe.model_validate(r) for r in lines]
+        pairs = preference_pairs(examples, questions, labels, probes)
+        adapter = tuned / "adapter"
+        prefer(base, adapter, pairs, sets, labels, folder, settings, progress=progress)
+        if stages.split.first:
+            draw(folder, "own")
+        return {}
+
+    folder, _ = stages.run(
+        "preference",
+        "Prefer: its answer to a refusal where it knows, a refusal to its error where not",
+        inputs,
+        preferring,
+        together=True,
+    )
+    return folder
 
 
 def question_sets(

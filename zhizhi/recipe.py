@@ -13,10 +13,14 @@ from kg_builder.build import BuildSettings
 from kg_builder.question import Language
 from training.base.settings import BaseSettings
 from training.calibrate import CalibrationSettings
+from training.engine.openai import RemoteSettings
 from training.errors import RecipeError
 from training.label import LabelSettings
 from training.mix import MixSettings
+from training.plan import Hardware
+from training.preference import PreferenceSettings
 from training.probe import ProbeSettings
+from training.rehearsal import RehearsalSettings
 from training.sft_settings import SFTSettings
 
 FOLDER = Path(__file__).parent / "recipes"
@@ -59,10 +63,15 @@ class Recipe(BaseModel):
     build: BuildSettings = BuildSettings()
     limits: Limits = Limits()
     base: BaseSettings = BaseSettings()
+    hardware: Hardware = Hardware()  # what a dry run reckons with
+    # A server that runs the base model (vLLM, SGLang): it is probed there, not in this process.
+    server: RemoteSettings | None = None
     probe: ProbeSettings = ProbeSettings()
     label: LabelSettings = LabelSettings()
     mix: MixSettings = MixSettings()
+    rehearsal: RehearsalSettings | None = None  # drop what it learns merely by being tuned (CRaFT)
     sft: SFTSettings = SFTSettings()
+    preference: PreferenceSettings | None = None  # DPO after SFT
     calibration: CalibrationSettings = CalibrationSettings()
     retrieval: RetrievalSettings = RetrievalSettings()
     evaluation: EvaluationSettings = EvaluationSettings()

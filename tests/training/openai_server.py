@@ -137,12 +137,16 @@ class SmallServer:
         return {"object": "chat.completion", "choices": [choice], "usage": usage}
 
     def _told(self, token: int, logprob: float) -> dict[str, Any]:
-        text = self.model.tokenizer.convert_ids_to_tokens(token)
-        if text.startswith("<0x") and text.endswith(">"):
-            raw = bytes([int(text[3:-1], 16)])
-        else:
-            raw = text.replace("▁", " ").encode()
+        raw = token_bytes(self.model, token)
         return {"token": raw.decode(errors="replace"), "bytes": list(raw), "logprob": logprob}
+
+
+def token_bytes(model: LocalModel, token: int) -> bytes:
+    """What a token adds to the text; it may be a part of a character."""
+    text = model.tokenizer.convert_ids_to_tokens(token)
+    if text.startswith("<0x") and text.endswith(">"):
+        return bytes([int(text[3:-1], 16)])
+    return text.replace("▁", " ").encode()
 
 
 @contextmanager

@@ -18,6 +18,25 @@ def group() -> None:
     """Look into what a training run has made."""
 
 
+@app.command("merge")
+def bundle_merge(
+    folder: Annotated[Path, typer.Argument(help="The bundle.")] = RUN / "bundle",
+    out: Annotated[Path, typer.Option("--out", help="Folder of the merged model.")] = Path(
+        "runs/merged"
+    ),
+    dtype: Annotated[
+        str, typer.Option(help="auto, float32, bfloat16 or float16: precision of the weights.")
+    ] = "auto",
+) -> None:
+    """Put the adapter into its base model: a plain model that vLLM and other servers load without PEFT."""
+    from training.bundle import Bundle
+    from training.merge import merge_bundle
+
+    found = Bundle.load(folder)
+    merge_bundle(found, out, dtype=dtype)
+    console.print(f"{found.name} merged into {out}; serve it: vllm serve {out}")
+
+
 @app.command("inspect")
 def bundle_inspect(
     folder: Annotated[Path, typer.Argument(help="The bundle.")] = RUN / "bundle",

@@ -76,9 +76,10 @@ def test_it_is_a_model(local: LocalModel) -> None:
     assert local.generate([], GREEDY) == []
 
 
-def test_it_has_learnt_something(greedy: list[Generation]) -> None:
+def test_it_has_learnt_something(greedy: list[Generation], questions: list[Question]) -> None:
     texts = [g.text for g in greedy]
-    assert texts[0] == "岳山。"
+    right = [q.gold.text in text for q, text in zip(questions[::2], texts[:-1], strict=True)]
+    assert sum(right) >= 3  # of the six that it was told often
     assert len({*texts}) > 4
 
 
@@ -173,8 +174,9 @@ def test_without_a_prefix_there_is_no_refusal_probability(
 def test_suppress_refusal_masks_the_first_token_at_the_first_place_only(
     local: LocalModel, conversations: list[list[Message]], greedy: list[Generation]
 ) -> None:
-    # 岳山 plays the refusal, since that is what the miniature says to the first question.
-    model = LocalModel(local.model, local.tokenizer, name="m", refusal_prefix="岳山")
+    # What the miniature says to the first question plays the refusal.
+    said = greedy[0].text[:2]
+    model = LocalModel(local.model, local.tokenizer, name="m", refusal_prefix=said)
     suppressed = model.generate(conversations, GREEDY.model_copy(update={"suppress_refusal": True}))
     first = model.prefixes[0][0]
     begun = str(local.tokenizer.decode([first]))
@@ -283,11 +285,12 @@ def test_an_adapter_of_another_model(tmp_path: Path, miniature: Path) -> None:
 
 
 def test_a_fully_tuned_model_stands_in_the_bases_place(
-    tmp_path: Path, miniature: Path, questions: list[Question]
+    tmp_path: Path, miniature: Path, local: LocalModel, questions: list[Question]
 ) -> None:
     model = AutoModelForCausalLM.from_pretrained(miniature)
     with torch.no_grad():
         model.lm_head.weight.zero_()
     model.save_pretrained(tmp_path)
-    found = LocalModel.load(miniature, adapter=tmp_path).generate([ask(questions[0])], GREEDY)
-    assert found[0].text != "岳山。"
+    asked = [ask(questions[0])]
+    found = LocalModel.load(miniature, adapter=tmp_path).generate(asked, GREEDY)
+    assert found[0].text != local.generate(asked, GREEDY)[0].text

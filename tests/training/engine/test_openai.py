@@ -7,27 +7,50 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 
 import httpx
 import pytest
 import torch
 
 from kg_builder.question import Question
-from tests.training.openai_server import Fault, SmallServer, serving
+from tests.training.openai_server import Fault, SmallServer, serving, token_bytes
 from training.engine.local import LocalModel
 from training.engine.openai import RemoteModel, RemoteSettings
-from training.engine.wire import retry_after
+from training.engine.wire import is_text, retry_after
 from training.errors import ModelError
 from training.generation import Generation, Message, Model, Sampling
 from training.probe import ProbeSettings, ask, probe
 
 GREEDY = Sampling(max_new_tokens=12)
-PREFIX = "岳山"  # plays the refusal: the miniature says it to some questions, not to others
+LISTED = 20  # tokens that the server lists at every place
+ROUNDING = 1e-5
 
 
 @pytest.fixture(scope="module")
-def played(local: LocalModel) -> LocalModel:
-    return LocalModel(local.model, local.tokenizer, name="local", refusal_prefix=PREFIX)
+def conversations(questions: list[Question]) -> list[list[Message]]:
+    return [ask(q, i % 5) for i, q in enumerate(questions)][::2]
+
+
+@pytest.fixture(scope="module")
+def answers(local: LocalModel, conversations: list[list[Message]]) -> list[Generation]:
+    """What the miniature says. It is trained on the spot, so what it knows hangs on the machine's rounding:
+    the tests take their cases from here."""
+    return local.generate(conversations, GREEDY)
+
+
+@pytest.fixture(scope="module")
+def prefix(answers: list[Generation]) -> str:
+    """Plays the refusal: how the answer begins that the miniature is surest of. It says so to some questions,
+    and not to others."""
+    surest = max(answers, key=lambda g: sum(g.token_logprobs[:2]))
+    assert any(not g.text.startswith(surest.text[0]) for g in answers)
+    return surest.text[:2]
+
+
+@pytest.fixture(scope="module")
+def played(local: LocalModel, prefix: str) -> LocalModel:
+    return LocalModel(local.model, local.tokenizer, name="local", refusal_prefix=prefix)
 
 
 @pytest.fixture
@@ -40,10 +63,10 @@ Connect = Callable[..., RemoteModel]
 
 
 @pytest.fixture
-def connect(server: SmallServer) -> Iterator[Connect]:
+def connect(server: SmallServer, prefix: str) -> Iterator[Connect]:
     made = []
 
-    def make(prefix: str | tuple[str, ...] = PREFIX, **changes: object) -> RemoteModel:
+    def make(prefix: str | tuple[str, ...] = prefix, **changes: object) -> RemoteModel:
         settings = RemoteSettings.model_validate(
             {"base_url": server.url, "model": "mini", "timeout": 60, "first_pause": 0.0} | changes
         )
@@ -57,9 +80,37 @@ def connect(server: SmallServer) -> Iterator[Connect]:
         model.close()
 
 
-@pytest.fixture(scope="module")
-def conversations(questions: list[Question]) -> list[list[Message]]:
-    return [ask(q, i % 5) for i, q in enumerate(questions)][::2]
+def ids_of(local: LocalModel, conversation: list[Message]) -> list[int]:
+    text = local.tokenizer.apply_chat_template(
+        conversation, tokenize=False, add_generation_prompt=True
+    )
+    return list(local.tokenizer(str(text), add_special_tokens=False)["input_ids"])
+
+
+def chance(local: LocalModel, ids: list[int], wanted: bytes) -> tuple[float, float]:
+    """The least and the most that P(the text goes on with ``wanted``) can be said to be by a server's lists.
+
+    The least follows only tokens that are surely listed. The most follows all, in whatever tokens the text
+    is told; half a character, which a server cannot be asked to continue, counts whole, and so does the
+    least likely token that is listed.
+    """
+    with torch.inference_mode():
+        p = local.model(torch.tensor([ids])).logits[0, -1].float().softmax(-1)
+    listed = {int(i) for i in p.topk(LISTED).indices}
+    least = most = 0.0
+    for token in range(len(p)):
+        raw, one = token_bytes(local, token), float(p[token])
+        if raw.startswith(wanted):
+            low, high = 1.0, 1.0
+        elif raw and wanted.startswith(raw):
+            low, high = (
+                chance(local, [*ids, token], wanted[len(raw) :]) if is_text(raw) else (0.0, 1.0)
+            )
+        else:
+            continue
+        least += one * low if token in listed else 0.0
+        most += one * high
+    return least, most + float(p.topk(LISTED).values[-1])
 
 
 def test_it_is_a_model_with_a_name(connect: Connect, server: SmallServer) -> None:
@@ -85,21 +136,23 @@ def test_the_same_answers_and_log_probabilities_as_in_process(
 
 
 def test_refusal_probability_where_the_answer_takes_or_leaves_its_way(
-    connect: Connect, played: LocalModel, conversations: list[list[Message]]
+    connect: Connect,
+    played: LocalModel,
+    conversations: list[list[Message]],
+    prefix: str,
 ) -> None:
     expected = played.generate(conversations, GREEDY)
     found = connect().generate(conversations, GREEDY)
-    exact = 0
-    for one, reference in zip(found, expected, strict=True):
+    on_the_way = 0
+    for conversation, one, reference in zip(conversations, found, expected, strict=True):
         assert reference.refusal_probability is not None
         assert one.refusal_probability is not None
-        if reference.refusal_probability > 0.05:  # its first token is surely among twenty listed
-            assert one.refusal_probability == pytest.approx(reference.refusal_probability, rel=1e-2)
-            exact += 1
-        else:  # exact where it is listed, else an upper bound
-            assert reference.refusal_probability <= one.refusal_probability * 1.01 + 1e-9
-    assert exact >= 1
-    assert max(g.refusal_probability or 0 for g in found) > 0.3
+        least, most = chance(played, ids_of(played, conversation), prefix.encode())
+        assert least * 0.999 <= one.refusal_probability <= most * 1.001 + ROUNDING
+        if reference.refusal_probability > 1 / LISTED:  # then its every token is listed
+            assert one.refusal_probability >= reference.refusal_probability * 0.999
+            on_the_way += 1
+    assert 0 < on_the_way < len(found)
 
 
 def test_a_server_that_cannot_continue_gives_upper_bounds(
@@ -115,23 +168,24 @@ def test_a_server_that_cannot_continue_gives_upper_bounds(
 
 
 def test_several_prefixes_and_none(
-    connect: Connect, local: LocalModel, conversations: list[list[Message]]
+    connect: Connect,
+    local: LocalModel,
+    conversations: list[list[Message]],
+    answers: list[Generation],
+    prefix: str,
 ) -> None:
-    both = LocalModel(local.model, local.tokenizer, name="b", refusal_prefix=(PREFIX, "林海"))
-    expected = both.generate(conversations[:3], GREEDY)
-    found = connect((PREFIX, "林海")).generate(conversations[:3], GREEDY)
-    for one, reference in zip(found, expected, strict=True):
+    other = next(g.text[:2] for g in answers if g.text[0] != prefix[0])
+    found = connect((prefix, other)).generate(conversations, GREEDY)
+    for conversation, one in zip(conversations, found, strict=True):
+        bounds = [chance(local, ids_of(local, conversation), p.encode()) for p in (prefix, other)]
         assert one.refusal_probability is not None
-        assert reference.refusal_probability is not None
-        if reference.refusal_probability > 0.3:
-            assert one.refusal_probability == pytest.approx(reference.refusal_probability, rel=0.05)
-        else:  # what is not listed is bounded
-            assert one.refusal_probability >= reference.refusal_probability - 1e-6
+        assert one.refusal_probability >= sum(low for low, _ in bounds) * 0.999
+        assert one.refusal_probability <= sum(high for _, high in bounds) * 1.001 + ROUNDING
     assert connect("").generate(conversations[:1], GREEDY)[0].refusal_probability is None
 
 
 def test_an_answer_in_place_of_the_refusal(
-    connect: Connect, played: LocalModel, conversations: list[list[Message]]
+    connect: Connect, played: LocalModel, conversations: list[list[Message]], prefix: str
 ) -> None:
     suppressed = GREEDY.model_copy(update={"suppress_refusal": True})
     expected = played.generate(conversations, suppressed)
@@ -140,7 +194,7 @@ def test_an_answer_in_place_of_the_refusal(
         assert one.text == reference.text
         assert one.token_logprobs == pytest.approx(reference.token_logprobs, abs=0.02)
         assert one.completion_tokens == reference.completion_tokens
-    assert not any(g.text.startswith("岳") for g in found)
+    assert not any(g.text.startswith(prefix[0]) for g in found)
 
 
 def test_suppressing_needs_a_server_that_continues(
@@ -153,11 +207,14 @@ def test_suppressing_needs_a_server_that_continues(
 
 
 def test_without_log_probabilities_there_are_no_signals(
-    connect: Connect, server: SmallServer, conversations: list[list[Message]]
+    connect: Connect,
+    server: SmallServer,
+    conversations: list[list[Message]],
+    answers: list[Generation],
 ) -> None:
     found = connect(top_logprobs=0).generate(conversations[:2], GREEDY)
     assert "logprobs" not in server.requests[0]
-    assert found[0].text == "岳山。"
+    assert found[0].text == answers[0].text
     assert found[0].token_logprobs == found[0].token_entropies == ()
     assert found[0].refusal_probability is None
     with pytest.raises(ModelError, match="gives no log-probabilities"):
@@ -179,21 +236,26 @@ def test_sampling_repeats_with_the_seed_and_in_any_company(
 
 
 def test_probability_of_options(
-    connect: Connect, local: LocalModel, conversations: list[list[Message]]
+    connect: Connect, local: LocalModel, conversations: list[list[Message]], prefix: str
 ) -> None:
-    options = ["岳山", "岳", "林"]
+    options = [prefix, prefix[0], "林"]
     found = connect("").probability(conversations[:4], options)
     expected = local.probability(conversations[:4], options)
-    for one, reference in zip(found, expected, strict=True):
-        assert one == pytest.approx(reference, abs=2e-3)
+    for conversation, one, reference in zip(conversations[:4], found, expected, strict=True):
+        for option, p, alone in zip(options, one, reference, strict=True):
+            least, most = chance(local, ids_of(local, conversation), option.encode())
+            assert least * 0.999 <= p <= most * 1.001 + ROUNDING
+            if alone > 1 / LISTED:
+                assert p >= alone * 0.999
 
 
-def test_it_serves_the_probe(connect: Connect, questions: list[Question], tmp_path: object) -> None:
-    from pathlib import Path
-
-    ledger = Path(str(tmp_path)) / "l.jsonl"
-    found = probe(connect(), questions[:4], ledger, ProbeSettings(samples=1), progress=False)
-    assert found[0].greedy.text == "岳山。"
+def test_it_serves_the_probe(
+    connect: Connect, local: LocalModel, questions: list[Question], tmp_path: Path
+) -> None:
+    settings = ProbeSettings(samples=1, max_new_tokens=12)
+    found = probe(connect(), questions[:4], tmp_path / "l.jsonl", settings, progress=False)
+    expected = local.generate([ask(q) for q in questions[:4]], GREEDY)
+    assert [one.greedy.text for one in found] == [g.text for g in expected]
     assert Generation.model_validate(found[0].samples[0].model_dump()) == found[0].samples[0]
 
 
@@ -220,10 +282,15 @@ def test_concurrency_is_bounded_and_used(
     ],
 )
 def test_what_passes_is_tried_again(
-    connect: Connect, server: SmallServer, conversations: list[list[Message]], fault: Fault
+    connect: Connect,
+    server: SmallServer,
+    conversations: list[list[Message]],
+    answers: list[Generation],
+    fault: Fault,
 ) -> None:
     server.faults = [fault, fault]
-    assert connect("", first_pause=0.5).generate(conversations[:1], GREEDY)[0].text == "岳山。"
+    found = connect("", first_pause=0.5).generate(conversations[:1], GREEDY)
+    assert found[0].text == answers[0].text
     assert len(server.requests) == 3
     first, second = connect.pauses  # type: ignore[attr-defined]
     assert 0.25 <= first <= 0.5
@@ -260,12 +327,15 @@ def test_it_gives_up_and_says_why(
 
 
 def test_a_hanging_server_is_not_waited_for(
-    connect: Connect, server: SmallServer, conversations: list[list[Message]]
+    connect: Connect,
+    server: SmallServer,
+    conversations: list[list[Message]],
+    answers: list[Generation],
 ) -> None:
     server.faults = [Fault(hang=20)]
     begun = time.monotonic()
     found = connect("", timeout=2).generate(conversations[:1], GREEDY)
-    assert found[0].text == "岳山。"
+    assert found[0].text == answers[0].text
     assert time.monotonic() - begun < 15
     server.faults = [Fault(hang=20)] * 2
     with pytest.raises(ModelError, match="ReadTimeout"):
