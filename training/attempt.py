@@ -15,7 +15,8 @@ class Attempt(BaseModel):
 
     ``text`` is the best answer even where the model preferred to refuse; ``confidence`` is the
     calibrated probability that it is correct. ``refused`` says that the model said its own refusal
-    phrase, which is ``refusal_text``.
+    phrase, which is ``refusal_text``; ``tokens_saved`` of it were not generated, because it was certain
+    before.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -26,6 +27,7 @@ class Attempt(BaseModel):
     confidence: float
     signals: dict[str, float]
     generation: Generation
+    tokens_saved: int = 0
 
 
 class OperatingPoint(BaseModel):

@@ -25,13 +25,17 @@ def answer_twice(
 
     Where the engine can run the model as it was before tuning, that is the second: tuning bends the
     probabilities of answers, and the untuned ones rank right above wrong better (docs/experiments.md).
-    Elsewhere the model is asked again, with the refusal suppressed, only where it refused.
+    It is asked first, since the tuned model mostly says the same, which one pass can tell.
+    Elsewhere the model is asked again, with the refusal suppressed, only where it refused. A refusal ends
+    where it is certain.
     """
     sampling = Sampling(max_new_tokens=max_new_tokens)
-    natural = model.generate(conversations, sampling)
-    base = model.base if isinstance(model, TunedModel) else None
-    if base is not None:
-        return list(zip(natural, base.generate(conversations, sampling), strict=True))
+    ending = sampling.model_copy(update={"stop_at_refusal": True})
+    if isinstance(model, TunedModel) and model.base is not None:
+        answered = model.base.generate(conversations, sampling)
+        natural = model.generate(conversations, ending, [g.text for g in answered])
+        return list(zip(natural, answered, strict=True))
+    natural = model.generate(conversations, ending)
     refused = [i for i, g in enumerate(natural) if is_refusal(g.text)]
     again = model.generate(
         [conversations[i] for i in refused], sampling.model_copy(update={"suppress_refusal": True})
@@ -93,19 +97,32 @@ class CalibratedModel:
         """One attempt per question, in order."""
         conversations = [self.conversation(q) for q in questions]
         attempts = []
-        for natural, answer in answer_twice(self.model, conversations, self.spec.max_new_tokens):
+        pairs = answer_twice(self.model, conversations, self.spec.max_new_tokens)
+        for question, (natural, answer) in zip(questions, pairs, strict=True):
             text, refused, found = consider(natural, answer, self.spec.answer_counts)
+            refusal_text, saved = self._refusal(question, natural) if refused else ("", 0)
             attempts.append(
                 Attempt(
                     text=text,
                     refused=refused,
-                    refusal_text=natural.text if refused else "",
+                    refusal_text=refusal_text,
                     confidence=self.spec.calibration.confidence(found),
                     signals=found,
                     generation=answer,
+                    tokens_saved=saved,
                 )
             )
         return attempts
+
+    def _refusal(self, question: str, natural: Generation) -> tuple[str, int]:
+        """The refusal as a whole, and how many tokens of it did not have to be generated."""
+        if natural.finish_reason != "aborted":
+            return natural.text, 0
+        pack = language_pack(language_of(question))
+        text = pack.refusal(pack.topic(question))
+        counter = self.model if isinstance(self.model, TunedModel) else None
+        saved = 0 if counter is None else counter.count_tokens(text) - natural.completion_tokens
+        return text, max(0, saved)
 
     def operating_point(
         self, *, profile: str | None = None, min_precision: float | None = None

@@ -27,6 +27,9 @@ class Sampling(BaseModel):
     # Decode the best answer even where the model prefers to refuse, so that a confidence can be
     # computed for it: the first token of the refusal prefix is masked at the first position.
     suppress_refusal: bool = False
+    # End a completion ("aborted") as soon as it is a refusal: the rest of the sentence is known beforehand.
+    # Engines that cannot tell finish the sentence.
+    stop_at_refusal: bool = False
 
 
 class Generation(BaseModel):
@@ -61,7 +64,19 @@ class Model(Protocol):
 
 @runtime_checkable
 class TunedModel(Model, Protocol):
-    """A model that may also be able to answer as it did before it was tuned (``base`` not None)."""
+    """A model that may also be able to answer as it did before it was tuned (``base`` not None).
+
+    ``drafts`` are guesses at what it will say, one per conversation, which change nothing but the time.
+    """
 
     @property
     def base(self) -> Model | None: ...
+
+    def generate(
+        self,
+        conversations: Sequence[Sequence[Message]],
+        sampling: Sampling,
+        drafts: Sequence[str] = (),
+    ) -> list[Generation]: ...
+
+    def count_tokens(self, text: str) -> int: ...

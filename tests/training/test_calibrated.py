@@ -141,3 +141,42 @@ def test_an_engine_without_logprobs_cannot_be_calibrated() -> None:
 )
 def test_language_of(question: str, language: str) -> None:
     assert language_of(question) == language
+
+
+class CutShort(Refuser):
+    """Was tuned, ends a refusal where it is certain, and counts a token a character."""
+
+    drafts: Sequence[str] = ()
+
+    @property
+    def base(self) -> Refuser:
+        return Refuser()
+
+    def generate(
+        self,
+        conversations: Sequence[Sequence[Message]],
+        sampling: Sampling,
+        drafts: Sequence[str] = (),
+    ) -> list[Generation]:
+        assert sampling.stop_at_refusal
+        self.drafts = drafts
+        cut = {"text": "我不知道", "finish_reason": "aborted", "completion_tokens": 4}
+        return [
+            g.model_copy(update=cut) if g.text.startswith("我不知道") else g
+            for g in super().generate(conversations, sampling)
+        ]
+
+    def count_tokens(self, text: str) -> int:
+        return len(text)
+
+
+def test_a_refusal_that_was_cut_short_is_completed_in_the_words_that_were_taught() -> None:
+    tuned = CutShort()
+    refused, answered = CalibratedModel(tuned, SPEC, "small@0").attempt(
+        ["岳清的父亲是谁?", "林素的父亲是?"]
+    )
+    assert refused.refused
+    assert refused.refusal_text == "我不知道和“岳清的父亲”相关的信息。"
+    assert refused.tokens_saved == len(refused.refusal_text) - 4
+    assert (answered.refusal_text, answered.tokens_saved) == ("", 0)
+    assert list(tuned.drafts)[1] == "岳山。"  # what it said before it was tuned

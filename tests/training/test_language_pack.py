@@ -2,6 +2,7 @@
 
 import pytest
 
+from kg_builder.question import Language
 from training.language_pack import LanguagePackError, is_refusal, language_pack
 
 REFUSALS = """
@@ -214,3 +215,19 @@ def test_an_unknown_language_is_named_with_those_that_are_there() -> None:
 
 def test_an_empty_text_is_no_refusal() -> None:
     assert not is_refusal("")
+
+
+@pytest.mark.parametrize(
+    ("language", "question", "topic"),
+    [
+        ("zh", "岳云的父亲是?", "岳云的父亲"),
+        ("zh", "请问法国的首都是哪里？", "法国的首都"),
+        ("zh", "《红楼梦》的作者是谁?", "《红楼梦》的作者"),
+        ("zh", "姚明哪年出生", "姚明哪年出生"),
+        ("zh", "?", "?"),
+        ("en", "Who is the father of Yue Yun?", "the father of Yue Yun"),
+        ("en", "Who wrote Hamlet?", "Who wrote Hamlet"),
+    ],
+)
+def test_the_topic_of_a_question(language: Language, question: str, topic: str) -> None:
+    assert language_pack(language).topic(question) == topic

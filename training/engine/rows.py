@@ -19,11 +19,16 @@ class Row:
     prompt_tokens: int
     refusal_probability: float | None
     random: torch.Generator | None
+    limit: int  # tokens
     ids: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
     entropies: list[float] = field(default_factory=list)
     margins: list[float] = field(default_factory=list)
-    finish: Literal["stop", "length"] = "length"
+    finish: Literal["stop", "length", "aborted"] = "length"
+
+    @property
+    def done(self) -> bool:
+        return self.finish != "length" or len(self.ids) >= self.limit
 
 
 def draw(logits: torch.Tensor, rows: list[Row], top_p: float) -> torch.Tensor:
