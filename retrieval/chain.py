@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from pydantic import BaseModel, ConfigDict, Field
 
 from retrieval.engines import PassageIndex
-from retrieval.errors import SearchError
+from retrieval.errors import ReadingError, SearchError
 from retrieval.evidence import Evidence, Reading, Reason
 from retrieval.extractive_reader import ExtractiveReader
+from retrieval.quarantine import trusted
 from retrieval.ranking import diversify
 from retrieval.reader import Reader
 
@@ -33,7 +34,8 @@ WARMING = "热身 warming"
 class Searcher(Protocol):
     """A source of evidence other than the index. Raises SearchError where no provider answers."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     async def search(
         self, question: str, k: int, *, deadline: float | None = None
@@ -62,6 +64,7 @@ class State:
     evidence: tuple[Evidence, ...] = ()
     reading: Reading | None = None
     failed: tuple[str, ...] = ()  # sources that could not be searched
+    distrusted: int = 0  # passages that gave orders and were left out
     late: bool = False  # the time ended before every source had answered
     timings: dict[str, float] = field(default_factory=dict)
 
@@ -192,15 +195,21 @@ class RetrievalChain:
         )
 
     async def rank(self, state: State) -> State:
-        """Deduplicate, diversify and cut to what a reader can take in."""
+        """Leave out what gives orders, deduplicate, diversify and cut to what a reader can take in."""
         started = self._clock()
+        believed = trusted(state.evidence)
         chosen = diversify(
-            state.evidence,
+            believed,
             limit=self.settings.k * max(1, len({e.source for e in state.evidence})),
             max_per_source=self.settings.max_per_source,
             max_characters=self.settings.max_characters,
         )
-        return replace(state, evidence=tuple(chosen), timings=self._timed(state, "rank", started))
+        return replace(
+            state,
+            evidence=tuple(chosen),
+            distrusted=state.distrusted + len(state.evidence) - len(believed),
+            timings=self._timed(state, "rank", started),
+        )
 
     async def read(self, state: State) -> State:
         started = self._clock()
@@ -249,6 +258,8 @@ class RetrievalChain:
     def _nothing(state: State) -> Reason:
         if state.failed:
             return "search_unavailable"
+        if state.distrusted:
+            return "insufficient_evidence"
         return "deadline_exceeded" if state.late else "no_results"
 
     def _until(self, deadline: float | None, share: float) -> float | None:
@@ -261,10 +272,6 @@ class RetrievalChain:
     def _timed(self, state: State, step: str, started: float) -> dict[str, float]:
         spent = round(1000 * (self._clock() - started), 2)
         return {**state.timings, step: round(state.timings.get(step, 0.0) + spent, 2)}
-
-
-class ReadingError(Exception):
-    """A generative reader could not be used: its model failed."""
 
 
 def supported(reading: Reading, evidence: Sequence[Evidence]) -> Reading:

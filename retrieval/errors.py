@@ -6,7 +6,7 @@ RetrievalError
 ├── DocumentError         a document cannot be read
 └── SearchSettingsError   a search provider or the chain is configured wrongly
 
-SearchError               a source cannot be searched now: nobody's mistake, and no RetrievalError
+SearchError, ReadingError   a source or a reading model fails now: nobody's mistake, no RetrievalError
 """
 
 from __future__ import annotations
@@ -36,3 +36,7 @@ class SearchSettingsError(RetrievalError):
 
 class SearchError(Exception):
     """A source could not be searched at all; not the user's mistake, so no UserError."""
+
+
+class ReadingError(Exception):
+    """A reading model could not be used: another reader takes its place."""

@@ -43,10 +43,43 @@ class Settings(BaseSettings):
         description="OpenAI-compatible server (vLLM, …) that runs the bundle's model, such as "
         "http://vllm:8000/v1; empty: the model runs in this process.",
     )
-    model_name: str = Field(default="", description="The model's name at ZHIZHI_MODEL_URL.")
+    model_name: str = Field(
+        default="",
+        description="The model's name at ZHIZHI_MODEL_URL; empty: the bundle's base model.",
+    )
+    model_base_name: str = Field(
+        default="",
+        description="There too, the name of the model without the adapter; a bundle with an adapter "
+        "is calibrated on both.",
+    )
+    model_key: SecretStr | None = Field(default=None, description="Key of that server.")
     searxng_url: str = Field(
         default="", description="SearXNG to search the web with, such as http://searxng:8080."
     )
+    search: str = Field(
+        default="",
+        description="Search providers in the order in which they are asked, such as "
+        "searxng,bocha,ddgs (also tavily, brave, serper); empty: SearXNG where it has an address.",
+    )
+    tavily_key: SecretStr | None = Field(default=None, description="Key of the provider tavily.")
+    brave_key: SecretStr | None = Field(default=None, description="Key of the provider brave.")
+    serper_key: SecretStr | None = Field(default=None, description="Key of the provider serper.")
+    bocha_key: SecretStr | None = Field(default=None, description="Key of the provider bocha.")
+    order: Literal["index_first", "web_first", "together"] = Field(
+        default="index_first", description="Which source is asked first where both are wanted."
+    )
+    private_networks: str = Field(
+        default="",
+        description="Private networks whose pages may be fetched, such as 10.1.0.0/16; "
+        "without it public addresses alone.",
+    )
+    reader_url: str = Field(
+        default="",
+        description="OpenAI-compatible server that reads the evidence, such as http://vllm:8000/v1; "
+        "empty: answers are cut out of the evidence.",
+    )
+    reader_name: str = Field(default="", description="The model's name at ZHIZHI_READER_URL.")
+    reader_key: SecretStr | None = Field(default=None, description="Key of that server.")
 
     profile: Profile = Field(
         default="webqa", description="Operating point where a request names none."

@@ -30,8 +30,8 @@ def ask_once(out: Path, question: str, *, profile: str | None, fallback: str) ->
     asked = validated(
         QaRequest, {"question": question, "profile": profile, "fallback": fallback}, "the question"
     )
-    model, chain = open_run(out)
     settings = load_settings()
+    model, chain = open_run(out, settings)
     backend = Backend(model, chain, settings)
     try:
         desk = Desk(settings, backend)

@@ -17,24 +17,66 @@ if TYPE_CHECKING:
     from retrieval.chain import RetrievalChain
     from service.requests import Example
     from service.settings import Settings
+    from training.bundle import Bundle
     from training.calibrated import CalibratedModel
+    from training.engine.openai import RemoteModel
 
 
 class RunError(UserError):
     """A run is not finished, or not there."""
 
 
-def open_run(out: Path) -> tuple[CalibratedModel, RetrievalChain]:
-    """The calibrated model and the retrieval chain of a finished run."""
+# A server that does not answer is asked once more: a question's deadline leaves no time for patience.
+REMOTE_TRIES = 2
+REMOTE_PAUSE = 0.2  # seconds
+
+
+def open_run(out: Path, settings: Settings | None = None) -> tuple[CalibratedModel, RetrievalChain]:
+    """The calibrated model and the retrieval chain of a finished run.
+
+    The model runs in this process, or where ``settings`` say; they also name a web search and a
+    reading model.
+    """
     if read_manifest(out / "calibration") is None or read_manifest(out / "retrieval") is None:
         raise RunError(f"{out} holds no finished run. Make one: zhizhi demo --out {out}")
     from retrieval.chain import RetrievalChain
     from retrieval.engines import open_index
     from training.bundle import Bundle
     from training.calibrated import CalibratedModel
+    from zhizhi.searching import make_chain
 
-    model = CalibratedModel.load(Bundle.load(out / "bundle"))
-    return model, RetrievalChain(open_index(out / "index"))
+    bundle = Bundle.load(out / "bundle")
+    if settings is not None and settings.model_url:
+        model = remote_model(bundle, settings)
+    else:
+        model = CalibratedModel.load(bundle)
+    index = open_index(out / "index")
+    return model, RetrievalChain(index) if settings is None else make_chain(index, settings)
+
+
+def remote_model(bundle: Bundle, settings: Settings) -> CalibratedModel:
+    """The bundle's model behind the OpenAI-compatible server that the settings name."""
+    from training.calibrated import CalibratedModel
+    from training.engine.openai import RemoteModel, RemoteSettings
+
+    key = settings.model_key.get_secret_value() if settings.model_key else None
+
+    def model(name: str, base: RemoteModel | None = None) -> RemoteModel:
+        asked = RemoteSettings(
+            base_url=settings.model_url,
+            model=name,
+            timeout=settings.deadline_ms / 1000,
+            connect_timeout=2.0,
+            concurrency=settings.max_batch,
+            tries=REMOTE_TRIES,
+            first_pause=REMOTE_PAUSE,
+        )
+        prefixes = tuple(bundle.spec.refusal_prefixes.values())
+        return RemoteModel(asked, name=bundle.name, refusal_prefix=prefixes, base=base, key=key)
+
+    untuned = model(settings.model_base_name) if settings.model_base_name else None
+    tuned = model(settings.model_name or bundle.spec.base.id, untuned)
+    return CalibratedModel(tuned, bundle.spec, bundle.name)
 
 
 def examples(out: Path, count: int = 3) -> list[Example]:
@@ -62,9 +104,11 @@ def serve_run(out: Path, settings: Settings, listener: socket.socket | None = No
     from service.app import create_app
     from service.server import serve
 
-    model, chain = open_run(out)
+    def load() -> tuple[CalibratedModel, RetrievalChain]:
+        return open_run(out, settings)
+
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    app = create_app(settings, model, chain, examples=examples(out))
+    app = create_app(settings, *load(), examples=examples(out), load=load)
     return serve(app, settings, listener=listener, on_started=_announce(out))
 
 

@@ -7,7 +7,7 @@
     Bocha     https://open.bochaai.com                     key; strong on Chinese pages
     Ddgs      the ddgs package: no key, no guarantee
 
-Keys are taken from the environment (``KEYS``) unless given; they never stand in a message.
+Keys are taken from the environment unless given; they never stand in a message.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, NamedTuple
 
 import httpx
@@ -186,8 +186,14 @@ PROVIDERS: dict[str, type[Provider]] = {
 }
 
 
-def make_providers(specs: Iterable[str]) -> list[Provider]:
-    """Providers by name, in order; ``searxng=http://127.0.0.1:8888`` gives its address."""
+def make_providers(
+    specs: Iterable[str], keys: Mapping[str, str | None] | None = None
+) -> list[Provider]:
+    """Providers by name, in order; ``searxng=http://127.0.0.1:8888`` gives its address.
+
+    ``keys`` are by name; one that is not there is taken from the environment.
+    """
+    keys = keys or {}
     made: list[Provider] = []
     for spec in specs:
         name, _, url = spec.partition("=")
@@ -199,7 +205,9 @@ def make_providers(specs: Iterable[str]) -> list[Provider]:
             made.append(SearXNG(url))
         elif name in PROVIDERS:
             kind = PROVIDERS[name]
-            made.append(kind(url=url or None) if issubclass(kind, _Keyed) else kind())
+            made.append(
+                kind(keys.get(name), url=url or None) if issubclass(kind, _Keyed) else kind()
+            )
         else:
             raise SearchSettingsError(
                 f"No search provider {name!r}. There are: {', '.join(sorted(PROVIDERS))}."
