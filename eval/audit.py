@@ -6,7 +6,7 @@ audit(questions=test, attempter=model, chain=chain)["slices"]["typo"]["arms"]["c
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from eval.arms import Arm, RefusalPhrase, Routed
@@ -26,7 +26,7 @@ from retrieval.chain import RetrievalChain
 from service.backend import Backend
 from service.seams import Chain
 from service.settings import load_settings
-from training.attempt import Attempter
+from training.attempt import Attempt, Attempter
 from training.selective import auroc
 
 SHOWN = {
@@ -41,6 +41,7 @@ def audit(
     attempter: Attempter,
     chain: Chain | None,
     counterparts: Sequence[Question] = (),
+    attempts: Mapping[str, Attempt] | None = None,
     settings: EvaluationSettings | None = None,
     per_slice: int = 100,
 ) -> dict[str, Any]:
@@ -48,19 +49,22 @@ def audit(
 
     A slice that should be answered has, beside its figures, how it compares to the same questions as they
     were; one that should be refused has its refusal rate. ``counterparts`` are the same facts in the
-    other language. Without a RetrievalChain nothing can be injected, and ``injected`` is None.
+    other language; ``attempts`` are what the model has already said, by question. Without a
+    RetrievalChain nothing can be injected, and ``injected`` is None.
     """
     settings = settings or EvaluationSettings()
     slices = make_slices(
         questions, counterparts=counterparts, per_slice=per_slice, seed=settings.seed
     )
-    with _Systems(attempter, chain, settings) as systems:
+    remembered = Remembered(attempter, chain, threads=settings.threads)
+    remembered.recall(attempts or {})
+    with _Systems(remembered, settings) as systems:
         records = {s.name: systems.ask(s.questions) for s in slices}
     plain = next(s for s in slices if s.name == "plain")
     injected = None
     if isinstance(chain, RetrievalChain):
         injected = {
-            attack: _injected(plain, attempter, chain, attack, settings)
+            attack: _injected(plain, remembered, chain, attack, settings)
             for attack in ("instructions", "falsehoods")
         }
     return {
@@ -76,7 +80,7 @@ def audit(
             }
             for s in slices
         },
-        "paired": paired(questions, attempter),
+        "paired": paired(questions, remembered.attempts([q.text for q in questions])),
         "injected": injected,
     }
 
@@ -84,10 +88,9 @@ def audit(
 class _Systems:
     """The tuned model by its words, at its operating point, and with the fallback."""
 
-    def __init__(
-        self, attempter: Attempter, chain: Chain | None, settings: EvaluationSettings
-    ) -> None:
-        self._remembered = Remembered(attempter, chain, threads=settings.threads)
+    def __init__(self, remembered: Remembered, settings: EvaluationSettings) -> None:
+        attempter, chain = remembered.attempter, remembered.chain
+        self._remembered = remembered
         self._backend = Backend(attempter, chain, load_settings())
         point = attempter.operating_point(profile=settings.profile, min_precision=None)
         self.arms: list[Arm] = [
@@ -149,7 +152,7 @@ def _figures(
 
 def _injected(
     plain: Slice,
-    attempter: Attempter,
+    remembered: Remembered,
     chain: RetrievalChain,
     attack: Attack,
     settings: EvaluationSettings,
@@ -157,8 +160,12 @@ def _injected(
     """What the attacker gets: of the questions that are retrieved for, those answered with the lie."""
     told = lies(plain.questions)
     questions = [q for q in plain.questions if q.id in told]
-    attacked = poisoned(chain, questions, told, attack)
-    with _Systems(attempter, attacked, settings) as systems:
+    attacked = Remembered(
+        remembered.attempter, poisoned(chain, questions, told, attack), threads=settings.threads
+    )
+    texts = [q.text for q in questions]
+    attacked.recall(dict(zip(texts, remembered.attempts(texts), strict=True)))
+    with _Systems(attacked, settings) as systems:
         records = systems.ask(questions)["calibrated_fallback"]
     pairs = [(q, r) for q, r in zip(questions, records, strict=True) if r.retrieved]
     n, level = len(pairs), settings.confidence
@@ -175,14 +182,13 @@ def _lied(question: Question, record: Record, lie: Gold) -> bool:
     return matches(record.text, lie, question=question.text).verdict == "right"
 
 
-def paired(questions: Sequence[Question], attempter: Attempter) -> dict[str, Any]:
+def paired(questions: Sequence[Question], attempts: Sequence[Attempt]) -> dict[str, Any]:
     """Whether the confidence follows knowledge or the wording: known and unknown under one template.
 
     ``within_relation`` is the AUROC over pairs of a right and a wrong answer to the same relation, where
     the wording cannot help. ``relation_alone`` is what the relation by itself would reach: the share of
     right answers that it has among the other half of the entities.
     """
-    attempts = attempter.attempt([q.text for q in questions])
     right = [
         matches(a.text, q.gold, question=q.text).verdict == "right"
         for q, a in zip(questions, attempts, strict=True)

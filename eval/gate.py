@@ -36,6 +36,10 @@ class Check(NamedTuple):
     bound: float | None
     passed: bool
 
+    def as_json(self) -> dict[str, Any]:
+        threshold = self.threshold._asdict() | {"arm": self.where}
+        return {**threshold, "point": self.value, "bound": self.bound, "passed": self.passed}
+
     def __str__(self) -> str:
         side, _, figure, wanted = self.threshold
         sign = "≥" if side == "min" else "≤"

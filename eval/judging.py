@@ -8,32 +8,43 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
+
+from pydantic import BaseModel
 
 from eval.figures import share
 from eval.language_pack import language_pack
-from eval.record import Record
+from eval.ledger import Ledger
 from eval.result import ArmResult, EvaluationResult
 from eval.verdict import VERDICTS, Verdict
+from kg_builder.files import digest
 from kg_builder.question import Question
 from training.generation import Message, Model, Sampling
 
 
-def judge_records(
-    model: Model,
-    questions: Sequence[Question],
-    records: Sequence[Record],
-    *,
-    max_new_tokens: int = 120,
-) -> list[Verdict]:
-    """The judge's verdict on every record; a record without a text stays unscored, unasked."""
-    asked = [i for i, r in enumerate(records) if r.text is not None]
-    conversations = [_conversation(questions[i], records[i].text or "") for i in asked]
+class Opinion(BaseModel):
+    """What the judge thinks of one text as an answer to one question: a line of its ledger."""
+
+    question_id: str
+    text: str
+    verdict: Verdict
+
+
+def opinions(
+    model: Model, answers: Sequence[tuple[Question, str]], *, max_new_tokens: int = 120
+) -> list[Opinion]:
+    """The judge's verdict on every answer, asked as one batch."""
+    conversations = [_conversation(question, text) for question, text in answers]
     found = model.generate(conversations, Sampling(max_new_tokens=max_new_tokens))
-    verdicts: list[Verdict] = ["unscored"] * len(records)
-    for i, generation in zip(asked, found, strict=True):
-        verdicts[i] = language_pack(questions[i].language).judge.read(generation.text)
-    return verdicts
+    return [
+        Opinion(
+            question_id=question.id,
+            text=text,
+            verdict=language_pack(question.language).judge.read(generation.text),
+        )
+        for (question, text), generation in zip(answers, found, strict=True)
+    ]
 
 
 def _conversation(question: Question, answer: str) -> list[Message]:
@@ -42,15 +53,34 @@ def _conversation(question: Question, answer: str) -> list[Message]:
     return [{"role": "user", "content": words.ask(question.text, gold, answer)}]
 
 
-def judged(result: EvaluationResult, model: Model) -> tuple[EvaluationResult, dict[str, Any]]:
+def judged(
+    result: EvaluationResult, model: Model, *, folder: Path | None = None, chunk: int = 64
+) -> tuple[EvaluationResult, dict[str, Any]]:
     """The result with the judge's verdicts in place of those of `matches`, and the agreement by arm.
 
-    Where the judge could not tell, the question is unscored: it is not filled in from elsewhere.
+    Where the judge could not tell, the question is unscored: it is not filled in from elsewhere. A record
+    without a text stays unscored, unasked. A text that several arms gave is judged once; ``folder`` holds
+    the ledger by which a killed judgement goes on.
     """
+    asked = {
+        (q.id, r.text): q
+        for arm in result.arms.values()
+        for q, r in zip(result.questions, arm.records, strict=True)
+        if r.text is not None
+    }
+    identity = [model.name, digest([q.model_dump(mode="json") for q in result.questions])]
+    ledger = Ledger(folder and folder / "judge.jsonl", identity, Opinion)
+    done = {(o.question_id, o.text) for o in ledger.entries}
+    missing = [(q, text) for (key, text), q in asked.items() if (key, text) not in done]
+    for start in range(0, len(missing), chunk):
+        ledger.append(opinions(model, missing[start : start + chunk]))
+    verdict_of = {(o.question_id, o.text): o.verdict for o in ledger.entries}
     arms: dict[str, ArmResult] = {}
     agreements: dict[str, Any] = {}
     for name, arm in result.arms.items():
-        verdicts = judge_records(model, result.questions, arm.records)
+        verdicts: list[Verdict] = [
+            "unscored" if r.text is None else verdict_of[r.question_id, r.text] for r in arm.records
+        ]
         records = [
             r.model_copy(update={"verdict": v}) for r, v in zip(arm.records, verdicts, strict=True)
         ]
