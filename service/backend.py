@@ -23,6 +23,8 @@ from training.attempt import Attempter, OperatingPoint
 
 # The precisions that a client is offered: what of this a bundle can certify is its own affair.
 PRECISIONS = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.92, 0.94, 0.95, 0.96, 0.97, 0.98, 0.99)
+# Batches that are under way at a model server at a time: it makes its own batches of them.
+REMOTE_WORKERS = 8
 
 
 class Certified(BaseModel):
@@ -59,6 +61,7 @@ class Backend:
             attempter,
             max_batch=settings.max_batch,
             max_queue=settings.max_queue,
+            workers=REMOTE_WORKERS if settings.model_url else 1,
             on_batch=on_batch,
         )
         self._threads = ThreadPoolExecutor(settings.retrieval_threads, "retrieval")

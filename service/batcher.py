@@ -1,4 +1,4 @@
-"""Batcher: concurrent requests share the batches of one model thread.
+"""Batcher: concurrent requests share the batches of one model thread, or of a few for a model server.
 
 While one batch runs, the questions that arrive queue up and make the next one, so a lone request
 never waits for company and a crowd is served at the price of a batch.
@@ -29,7 +29,7 @@ LINGER_SECONDS = 0.02
 
 
 class Answering(Protocol):
-    """The part of an Attempter that the batcher runs, in its own thread."""
+    """The part of an Attempter that the batcher runs, in its own threads."""
 
     def attempt(self, questions: Sequence[str]) -> list[Attempt]: ...
 
@@ -55,11 +55,12 @@ class AttemptError(Exception):
 class _Waiting:
     question: str
     future: Future[Attempt] = field(default_factory=Future)
+    given_up: bool = False  # nobody waits for it any more
 
 
 class Batcher:
-    """Runs ``model`` in one thread, at most ``max_batch`` questions at a time, ``max_queue``
-    waiting.
+    """Runs ``model`` in one thread (``workers`` of them), each with at most ``max_batch`` questions at a
+    time, ``max_queue`` waiting.
 
     ``on_batch`` is told the size and the duration in seconds of every batch, from the model's
     thread.
@@ -71,6 +72,7 @@ class Batcher:
         *,
         max_batch: int = 32,
         max_queue: int = 256,
+        workers: int = 1,
         on_batch: Callable[[int, float], None] | None = None,
     ) -> None:
         if max_batch < 1 or max_queue < 1:
@@ -82,11 +84,16 @@ class Batcher:
         self._waiting: deque[_Waiting] = deque()
         self._wake = threading.Condition()
         self._closed = False
-        self._busy_since: float | None = None
+        self._busy_since: dict[int, float] = {}  # by thread
         self._batch_seconds = 0.05
         self._last_size = 1
-        self._thread = threading.Thread(target=self._work, name="batcher", daemon=True)
-        self._thread.start()
+        self.failing: str | None = None  # why the last batch failed as a whole
+        self._threads = [
+            threading.Thread(target=self._work, name=f"batcher-{n}", daemon=True)
+            for n in range(workers)
+        ]
+        for thread in self._threads:
+            thread.start()
 
     @property
     def depth(self) -> int:
@@ -99,18 +106,18 @@ class Batcher:
 
     @property
     def alive(self) -> bool:
-        return self._thread.is_alive() and not self._closed
+        return all(thread.is_alive() for thread in self._threads) and not self._closed
 
     @property
     def busy_seconds(self) -> float:
-        """How long the current batch has been running; 0 when the model is idle."""
-        since = self._busy_since
-        return 0.0 if since is None else time.monotonic() - since
+        """How long the oldest batch has been running; 0 when the model is idle."""
+        since = list(self._busy_since.values())
+        return time.monotonic() - min(since) if since else 0.0
 
     @property
     def retry_after(self) -> float:
         """Seconds until the queue of now will have drained, at the pace of late."""
-        batches = 1 + self.depth / self._max_batch
+        batches = 1 + self.depth / (self._max_batch * len(self._threads))
         return max(1.0, batches * self._batch_seconds)
 
     async def attempt(self, question: str) -> Attempt:
@@ -127,25 +134,31 @@ class Batcher:
                 raise QueueFullError(self.retry_after)
             self._waiting.append(waiting)
             self._wake.notify()
-        return await asyncio.wrap_future(waiting.future)
+        try:
+            return await asyncio.wrap_future(waiting.future)
+        except asyncio.CancelledError:
+            waiting.given_up = True
+            raise
 
     def close(self, timeout: float | None = None) -> bool:
-        """Take no more questions, answer those that wait, and end the thread.
+        """Take no more questions, answer those that wait, and end the threads.
 
-        Returns False where the thread is still at work after ``timeout`` seconds.
+        Returns False where one is still at work after ``timeout`` seconds.
         """
         with self._wake:
             self._closed = True
-            self._wake.notify()
-        self._thread.join(timeout)
-        return not self._thread.is_alive()
+            self._wake.notify_all()
+        until = None if timeout is None else time.monotonic() + timeout
+        for thread in self._threads:
+            thread.join(None if until is None else max(0.0, until - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
 
     def _work(self) -> None:
         while batch := self._next():
             started = time.monotonic()
-            self._busy_since = started
+            self._busy_since[threading.get_ident()] = started
             self._run(batch)
-            self._busy_since = None
+            del self._busy_since[threading.get_ident()]
             seconds = time.monotonic() - started
             self._batch_seconds += SMOOTHING * (seconds - self._batch_seconds)
             if self._on_batch is not None:
@@ -181,7 +194,12 @@ class Batcher:
                 results[questions[0]] = error
             else:
                 logger.warning("a batch of %d failed (%r): asked one by one", len(questions), error)
-                results.update((question, self._one(question)) for question in questions)
+                for question in questions:
+                    # A server that does not answer has used up the patience of most by now.
+                    wanted = any(w.question == question and not w.given_up for w in batch)
+                    results[question] = self._one(question) if wanted else error
+        failures = [result for result in results.values() if isinstance(result, Exception)]
+        self.failing = repr(failures[0]) if len(failures) == len(results) else None
         for waiting in batch:
             result = results[waiting.question]
             if isinstance(result, Exception):

@@ -38,9 +38,17 @@ def readiness(desk: Desk, log: QuestionLog | None = None) -> Readiness:
     backend = desk.backend
     batcher = backend.batcher
     hung = batcher.busy_seconds > HUNG_SECONDS
-    model = "stopped" if not batcher.alive else "hung" if hung else backend.model
+    works = batcher.alive and not hung
+    # A model that fails leaves retrieval, as long as it fails at once.
+    model = Check(
+        name="model",
+        ok=works and batcher.failing is None,
+        required=not works or backend.chain is None,
+        detail="stopped" if not batcher.alive else "hung" if hung
+        else f"failing: {batcher.failing}" if batcher.failing else backend.model,
+    )  # fmt: skip
     checks = [
-        Check(name="model", ok=batcher.alive and not hung, required=True, detail=model),
+        model,
         Check(name="queue", ok=not batcher.full, required=True, detail=f"{batcher.depth} waiting"),
         Check(
             name="retrieval",

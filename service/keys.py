@@ -108,7 +108,10 @@ def add_key(
             expires=expires,
         )
     except ValidationError as error:
-        raise KeysError(f"{error.errors()[0]['loc'][0]}: {error.errors()[0]['msg']}.") from None
+        fault = error.errors()[0]
+        raise KeysError(
+            f"{fault['loc'][0]}={fault['input']!r}: {fault['msg']}. A rate looks like 60/minute."
+        ) from None
     _write_keys(path, [*keys, key])
     return f"zz_{identity}_{secret}"
 

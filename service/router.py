@@ -292,8 +292,9 @@ def _usage(attempt: Attempt | None) -> dict[str, int]:
     if attempt is None:
         return {}
     prompt, completion = attempt.generation.prompt_tokens, attempt.generation.completion_tokens
-    return {
+    usage = {
         "prompt_tokens": prompt,
         "completion_tokens": completion,
         "total_tokens": prompt + completion,
     }
+    return usage | ({"tokens_saved": attempt.tokens_saved} if attempt.tokens_saved else {})

@@ -8,7 +8,7 @@ from kg_builder.question import Language
 from training.attempt import Attempt, OperatingPoint
 from training.bundle import Bundle, BundleSpec
 from training.errors import BundleError
-from training.generation import Generation, Message, Model, Sampling, TunedModel
+from training.generation import Generation, Message, Model, Sampling, TokenCounter, TunedModel
 from training.language_pack import is_refusal, language_pack
 from training.signals import answer_key, signals
 
@@ -120,9 +120,9 @@ class CalibratedModel:
             return natural.text, 0
         pack = language_pack(language_of(question))
         text = pack.refusal(pack.topic(question))
-        counter = self.model if isinstance(self.model, TunedModel) else None
-        saved = 0 if counter is None else counter.count_tokens(text) - natural.completion_tokens
-        return text, max(0, saved)
+        if not isinstance(self.model, TokenCounter):
+            return text, 0
+        return text, max(0, self.model.count_tokens(text) - natural.completion_tokens)
 
     def operating_point(
         self, *, profile: str | None = None, min_precision: float | None = None

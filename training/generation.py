@@ -79,4 +79,9 @@ class TunedModel(Model, Protocol):
         drafts: Sequence[str] = (),
     ) -> list[Generation]: ...
 
+
+@runtime_checkable
+class TokenCounter(Protocol):
+    """A model whose tokenizer is at hand."""
+
     def count_tokens(self, text: str) -> int: ...

@@ -12,7 +12,7 @@ import typer
 
 from kg_builder.errors import UserError
 from zhizhi import __version__
-from zhizhi.commands import base, bench, bundle, eval, index, kg, labels, train
+from zhizhi.commands import base, bench, bundle, eval, index, keys, kg, labels, log, train
 from zhizhi.commands.options import RUN, Host, Json, Out, Port, RecipeName, print_json
 from zhizhi.stage import console
 
@@ -26,6 +26,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(kg.app, name="kg")
+app.add_typer(keys.app, name="keys")
+app.add_typer(log.app, name="log")
 app.add_typer(base.app, name="base")
 app.add_typer(bundle.app, name="bundle")
 app.add_typer(bench.app, name="bench")

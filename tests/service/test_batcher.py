@@ -146,3 +146,48 @@ async def test_those_who_were_answered_together_are_asked_together(model: SmallM
 def test_a_batcher_of_nothing_is_refused(model: SmallModel) -> None:
     with pytest.raises(ValueError, match="max_batch 0"):
         Batcher(model, max_batch=0)
+
+
+async def test_several_workers_run_batches_side_by_side(model: SmallModel) -> None:
+    batcher = Batcher(model, workers=3)
+    model.hold.clear()
+    tasks = []
+    for n in range(3):
+        tasks.append(asyncio.create_task(batcher.attempt(str(n))))
+        await asyncio.to_thread(model.started.acquire)
+    assert batcher.busy_seconds > 0
+    model.hold.set()
+    await asyncio.gather(*tasks)
+    assert batcher.close(5)
+    assert not batcher.alive
+
+
+async def test_a_model_that_fails_as_a_whole_is_said_to_until_it_works(model: SmallModel) -> None:
+    batcher = Batcher(model)
+    with pytest.raises(AttemptError):
+        await batcher.attempt("crash")
+    assert "on fire" in (batcher.failing or "")
+    await batcher.attempt(CAPITAL)
+    assert batcher.failing is None
+    assert batcher.close(5)
+
+
+async def test_nobody_is_asked_for_again_who_has_gone(model: SmallModel) -> None:
+    batcher = Batcher(model)
+    model.hold.clear()
+    first = asyncio.create_task(batcher.attempt("0"))
+    await asyncio.to_thread(model.started.acquire)
+    gone, crash, stays = (
+        asyncio.create_task(batcher.attempt(q)) for q in (HAMLET, "crash", CAPITAL)
+    )
+    await waiting(batcher, 3)
+    model.hold.set()
+    model.seconds = 0.2
+    await first
+    await asyncio.to_thread(model.started.acquire)
+    gone.cancel()
+    assert (await stays).text == "法国的首都是巴黎。"
+    with pytest.raises(AttemptError):
+        await crash
+    assert batcher.close(5)
+    assert model.batches == [["0"], [HAMLET, "crash", CAPITAL], ["crash"], [CAPITAL]]

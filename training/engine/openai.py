@@ -59,7 +59,11 @@ class RemoteSettings(BaseModel):
 
 
 class RemoteModel:
-    """See the module. ``refusal_prefix`` is as for LocalModel; ``transport`` and ``sleep`` are seams."""
+    """See the module. ``refusal_prefix`` is as for LocalModel; ``transport`` and ``sleep`` are seams.
+
+    ``base`` is the model as it was before tuning, where the server has that too (vLLM serves a model and
+    its adapters under names of their own). ``key`` goes before the environment's.
+    """
 
     def __init__(
         self,
@@ -67,6 +71,8 @@ class RemoteModel:
         *,
         name: str | None = None,
         refusal_prefix: str | Sequence[str] = "",
+        base: RemoteModel | None = None,
+        key: str | None = None,
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -75,7 +81,8 @@ class RemoteModel:
         prefixes = [refusal_prefix] if isinstance(refusal_prefix, str) else refusal_prefix
         self.prefixes = [prefix.encode() for prefix in prefixes if prefix]
         self._sleep = sleep
-        key = os.environ.get(settings.api_key_variable, "")
+        self.base = base
+        key = key or os.environ.get(settings.api_key_variable, "")
         self._client = httpx.Client(
             base_url=settings.base_url.rstrip("/") + "/",
             headers={"Authorization": f"Bearer {key}"} if key else {},
@@ -86,6 +93,8 @@ class RemoteModel:
 
     def close(self) -> None:
         self._client.close()
+        if self.base is not None:
+            self.base.close()
 
     def __enter__(self) -> RemoteModel:
         return self
@@ -94,9 +103,15 @@ class RemoteModel:
         self.close()
 
     def generate(
-        self, conversations: Sequence[Sequence[Message]], sampling: Sampling
+        self,
+        conversations: Sequence[Sequence[Message]],
+        sampling: Sampling,
+        drafts: Sequence[str] = (),
     ) -> list[Generation]:
-        """One generation per conversation, in order. Raises ModelError when the server will not answer."""
+        """One generation per conversation, in order. Raises ModelError when the server will not answer.
+
+        The server has no use for ``drafts``, and finishes a refusal that it has begun.
+        """
         if sampling.suppress_refusal and self.prefixes:
             self._needs("answering in place of a refusal")
         if not conversations:
