@@ -11,6 +11,8 @@ import torch
 
 from training.generation import Sampling
 
+NUCLEUS = 128  # tokens among which the nucleus is looked for first
+
 
 @dataclass
 class Row:
@@ -33,15 +35,29 @@ class Row:
 
 def draw(logits: torch.Tensor, rows: list[Row], top_p: float) -> torch.Tensor:
     """One draw a row from the nucleus (Holtzman et al. 2020), each row with its own random stream."""
-    ordered, order = logits.softmax(-1).sort(dim=-1, descending=True, stable=True)
-    up_to = ordered.double().cumsum(-1)
-    inside = up_to - ordered < top_p
-    mass = (ordered * inside).double().sum(-1)
+    p = logits.softmax(-1)
     draws = torch.cat([torch.rand(1, generator=row.random, dtype=torch.float64) for row in rows])
-    # The first place at which the accumulated probability exceeds the draw.
-    place = (up_to <= (draws.to(mass.device) * mass)[:, None]).sum(-1, keepdim=True)
-    place = place.clamp(max=logits.shape[1] - 1)
-    return order.gather(1, place).squeeze(1)
+    draws = draws.to(p.device)
+    if top_p >= 1:  # the nucleus is everything, in whatever order
+        return _place(p, draws, top_p)
+    # Sorting a whole vocabulary costs more than the pass that the logits come from, and the nucleus is
+    # nearly always within the likeliest few: only the other rows are sorted.
+    ordered, order = p.topk(min(NUCLEUS, p.shape[1]), dim=-1)
+    chosen = order.gather(1, _place(ordered, draws, top_p)[:, None]).squeeze(1)
+    wider = ordered.double().sum(-1) < top_p
+    if wider.any():
+        ordered, order = p[wider].sort(dim=-1, descending=True, stable=True)
+        place = _place(ordered, draws[wider], top_p)
+        chosen[wider] = order.gather(1, place[:, None]).squeeze(1)
+    return chosen
+
+
+def _place(p: torch.Tensor, draws: torch.Tensor, top_p: float) -> torch.Tensor:
+    """The first place of each row at which the accumulated probability of its nucleus exceeds the draw."""
+    up_to = p.double().cumsum(-1)
+    mass = (p * (up_to - p < top_p)).double().sum(-1)
+    place = (up_to <= (draws * mass)[:, None]).sum(-1)
+    return place.clamp(max=p.shape[1] - 1)
 
 
 def stream_of(sampling: Sampling, prompt: Sequence[int]) -> torch.Generator:

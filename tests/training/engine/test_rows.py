@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from training.engine.rows import Row, apart, draw, stream_of
+from training.engine.rows import NUCLEUS, Row, apart, draw, stream_of
 from training.generation import Sampling
 
 P = torch.tensor([0.05, 0.4, 0.1, 0.25, 0.2])
@@ -12,7 +12,7 @@ DRAWS = 3000
 
 def rows(count: int, seed: int = 0) -> list[Row]:
     return [
-        Row(1, None, stream_of(Sampling(seed=seed, temperature=1.0), [i])) for i in range(count)
+        Row(1, None, stream_of(Sampling(seed=seed, temperature=1.0), [i]), 8) for i in range(count)
     ]
 
 
@@ -30,6 +30,20 @@ def test_the_nucleus_is_the_fewest_tokens_that_reach_its_mass() -> None:
     assert shares(0.6) == pytest.approx([0, 0.4 / 0.65, 0, 0.25 / 0.65, 0], abs=0.035)
     assert shares(0.66) == pytest.approx([0, 0.4 / 0.85, 0, 0.25 / 0.85, 0.2 / 0.85], abs=0.035)
     assert shares(1e-9) == [0, 1, 0, 0, 0]
+
+
+def test_a_nucleus_wider_than_the_first_look_is_found() -> None:
+    """Of a large vocabulary some rows are flat, others are sharp: both draw as if all had been sorted."""
+    size = 20 * NUCLEUS
+    flat, sharp = torch.zeros(size), torch.zeros(size)
+    sharp[7] = 12.0
+    drawn = draw(torch.stack([flat, sharp]).repeat(500, 1), rows(1000), 0.9)
+    assert drawn[::2].unique().numel() > 2 * NUCLEUS
+    assert set(drawn[1::2].tolist()) == {7}
+    # only the likeliest tokens that reach the mass are ever drawn
+    slope = -torch.arange(size) / 1000
+    within = int((slope.softmax(-1).cumsum(-1) < 0.5).sum()) + 1
+    assert NUCLEUS < int(draw(slope.expand(3000, -1), rows(3000), 0.5).max()) < within
 
 
 def test_a_row_draws_the_same_in_any_company() -> None:
