@@ -29,7 +29,7 @@ from service.feedback import feedback_routes
 from service.guard import Guard
 from service.health import health_routes
 from service.metrics import Metrics
-from service.middleware import BodyLimits, RequestIds
+from service.middleware import QUIET, BodyLimits, RequestIds
 from service.native import native_routes
 from service.openapi import openapi_document
 from service.operations import operations_routes
@@ -73,6 +73,10 @@ def create_app(
         return Backend(attempter, chain, settings, on_batch=metrics.batch, speculate=chosen)
 
     observers: list[Observer] = [metrics, prior, alarm]
+    if settings.tracing:
+        from service.traces import Traces
+
+        observers.append(Traces())
     if log is not None:
         observers.append(log)
         metrics.gauge("zhizhi_log_waiting", "Records that wait for the log.", lambda: log.waiting)
@@ -110,7 +114,13 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
-        telemetry={"auto_configure": settings.tracing},
+        telemetry={
+            "auto_configure": settings.tracing,
+            "tracing": settings.tracing,
+            "metrics": settings.tracing,
+            "logs": False,  # they would repeat what a client sent
+            "exclude": lambda scope: scope.get("path") in QUIET,
+        },
     )
     app.state.desk = desk
     asking = [Depends(guard.needs("ask"))]

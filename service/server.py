@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import signal
 import socket
 import threading
@@ -104,6 +105,7 @@ def serve(
     """
     check_exposure(settings)
     configure_logging(settings)
+    os.environ.setdefault("OTEL_SERVICE_NAME", "zhizhi")  # what traces come from
     listener = listener or bind(settings.host, settings.port)
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
