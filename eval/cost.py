@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from eval.bootstrap import percentile_interval
+from eval.metrics import ratio
 from eval.record import Record
 
 
@@ -22,35 +26,51 @@ class Prices(BaseModel):
 
 
 def usage(
-    records: Sequence[Record], prices: Prices | None = None, base: Sequence[Record] | None = None
+    records: Sequence[Record],
+    draws: NDArray[np.float64],
+    prices: Prices | None = None,
+    base: Sequence[Record] | None = None,
+    *,
+    confidence: float = 0.95,
 ) -> dict[str, Any]:
-    """Means per question. ``tokens_saved`` is the share of the base arm's completion tokens that this
-    arm does not write; None without a base. Where engines report no usage the counts are zero."""
-    n = len(records)
-    if not n:
+    """Means per question, each with its bootstrap interval; ``draws`` are the resamples of eval.bootstrap.
+
+    ``tokens_saved`` is the share of the base arm's completion tokens that this arm does not write; None
+    without a base. Where engines report no usage the counts are zero.
+    """
+    if not records:
         return {}
-    found: dict[str, Any] = {
-        "lm_calls": sum(r.lm_calls for r in records) / n,
-        "prompt_tokens": sum(r.prompt_tokens for r in records) / n,
-        "completion_tokens": sum(r.completion_tokens for r in records) / n,
-        "retrievals": sum(r.retrieved for r in records) / n,
+    parts = {
+        "lm_calls": [r.lm_calls for r in records],
+        "prompt_tokens": [r.prompt_tokens for r in records],
+        "completion_tokens": [r.completion_tokens for r in records],
+        "retrievals": [r.retrieved for r in records],
     }
-    written = sum(r.completion_tokens for r in base or ())
-    found["tokens_saved"] = (
-        1 - sum(r.completion_tokens for r in records) / written if written else None
-    )
+    # The first row is the sample itself, so that point and resamples go through the same formulas.
+    rows = np.vstack([np.ones(len(records)), draws])
+    totals = rows.sum(axis=1)
+    means = {name: rows @ np.asarray(part, dtype=float) / totals for name, part in parts.items()}
+    written = rows @ np.array([r.completion_tokens for r in base or ()], dtype=float) if base else 0
+    saved = 1 - ratio(rows @ np.asarray(parts["completion_tokens"], dtype=float), written)
+    means["tokens_saved"] = np.broadcast_to(saved, totals.shape)
     if prices is not None:
-        found["cost_per_thousand"] = cost_per_thousand(
-            found["prompt_tokens"], found["completion_tokens"], found["retrievals"], prices
+        means["cost_per_thousand"] = cost_per_thousand(
+            means["prompt_tokens"], means["completion_tokens"], means["retrievals"], prices
         )
+    found: dict[str, Any] = {}
+    for name, values in means.items():
+        known = bool(np.isfinite(values[0]))
+        found[name] = float(values[0]) if known else None
+        found[f"{name}_interval"] = percentile_interval(values[1:], confidence) if known else None
+    if prices is not None:
         found["currency"] = prices.currency
     return found
 
 
 def cost_per_thousand(
-    prompt_tokens: float, completion_tokens: float, retrievals: float, prices: Prices
-) -> float:
-    """The price of a thousand questions, by the means of one."""
+    prompt_tokens: Any, completion_tokens: Any, retrievals: Any, prices: Prices
+) -> Any:
+    """The price of a thousand questions, by the means of one; numbers or arrays."""
     return (
         prompt_tokens * prices.million_prompt_tokens
         + completion_tokens * prices.million_completion_tokens

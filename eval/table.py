@@ -48,7 +48,13 @@ def table(result: EvaluationResult, prices: Prices | None = None) -> dict[str, A
         name: {
             **arm_figures(rows[name], draws, confidence=settings.confidence),
             **latency_figures(arm.latencies_ms, confidence=settings.confidence),
-            **usage(arm.records, prices, None if base is None else base.records),
+            **usage(
+                arm.records,
+                draws,
+                prices,
+                None if base is None else base.records,
+                confidence=settings.confidence,
+            ),
         }
         for name, arm in result.arms.items()
     }

@@ -6,6 +6,7 @@ import math
 
 import pytest
 
+from eval.bootstrap import weights
 from eval.breakdown import breakdown, popularity_bands
 from eval.cost import Prices, cost_per_thousand, usage
 from eval.curves import curves, reliability
@@ -74,12 +75,21 @@ def test_cost_by_hand() -> None:
 
 
 def test_usage(small: EvaluationResult) -> None:
-    base = small.arms["base"].records
-    figures = usage(small.arms["calibrated_fallback"].records, Prices(thousand_retrievals=1), base)
-    assert figures["retrievals"] == 26 / 40
+    base, arm = small.arms["base"].records, small.arms["calibrated_fallback"].records
+    draws = weights([q.id for q in QUESTIONS], 400, 0)
+    figures = usage(arm, draws, Prices(thousand_retrievals=1), base)
+    assert figures["retrievals"] == figures["cost_per_thousand"] == 26 / 40
     assert figures["lm_calls"] == (16 * 1 + 24 * 2) / 40  # a refusal is asked again
-    assert figures["cost_per_thousand"] == 26 / 40
-    assert usage(base, None, base)["tokens_saved"] == 0
+    written, said = (sum(r.completion_tokens for r in records) for records in (base, arm))
+    assert figures["tokens_saved"] == pytest.approx(1 - said / written)
+    for name in ("retrievals", "lm_calls", "completion_tokens", "tokens_saved"):
+        low, high = figures[f"{name}_interval"]
+        assert low < figures[name] < high, name
+    # A mean of zeros and ones: its bootstrap interval is about p ± 1.96 √(p (1 − p) / n).
+    half = 1.96 * (0.65 * 0.35 / 40) ** 0.5
+    assert figures["retrievals_interval"] == pytest.approx((0.65 - half, 0.65 + half), abs=0.04)
+    assert usage(base, draws, None, base)["tokens_saved"] == 0
+    assert usage(base, draws)["tokens_saved"] is None
 
 
 def test_curves_end_where_the_arms_do(small: EvaluationResult) -> None:
