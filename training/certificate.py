@@ -11,6 +11,7 @@ from training.intervals import clopper_pearson_lower
 
 MOST = 10_000_000  # answers; beyond that nothing is promised in earnest
 THRESHOLDS = 60  # tested one after the other, at most
+NEVER = 1.1  # a threshold above every confidence: retrieval for everything
 
 
 class JointPoint(BaseModel):
@@ -61,7 +62,7 @@ def certify_jointly(
     """
     counts = _Counts(certifying)
     certified: float | None = None
-    surest, most = float("inf"), -1.0
+    surest, most = NEVER, -1.0
     for threshold in joint_grid(fitting, delta):
         bound = clopper_pearson_lower(*counts.right_and_given(threshold), delta)
         if bound > most:
@@ -96,7 +97,7 @@ def joint_grid(fitting: Outcomes, delta: float) -> list[float]:
         values = [
             values[round(i * (len(values) - 1) / (THRESHOLDS - 1))] for i in range(THRESHOLDS)
         ]
-    grid = [float("inf"), *values]  # infinity: retrieval for everything
+    grid = [NEVER, *values]
     counts = _Counts(fitting)
     bounds = [clopper_pearson_lower(*counts.right_and_given(t), delta) for t in grid]
     return grid[bounds.index(max(bounds)) :]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from training.bundle import BundleSpec
+from training.certificate import questions_needed
 
 CARD = """---
 library_name: peft
@@ -42,7 +45,7 @@ the best guess on the calibration questions.
 | name | target | threshold | certified | bound | answers it rests on | coverage | δ |
 |---|---|---|---|---|---|---|---|
 {points}
-"""
+{lacking}"""
 
 
 def model_card(spec: BundleSpec) -> str:
@@ -71,4 +74,22 @@ def model_card(spec: BundleSpec) -> str:
         brier=figures["brier"],
         alone=", ".join(f"{k} {v:.3f}" for k, v in figures["auroc_by_signal"].items()),
         points=points,
+        lacking="".join(_lacking(spec)),
     )
+
+
+def _lacking(spec: BundleSpec) -> Iterator[str]:
+    """What each target that could not be certified would take, a line each."""
+    missing = {p.target_precision: p.delta for p in spec.operating_points if not p.certified}
+    for target, delta in sorted((t, d) for t, d in missing.items() if t is not None):
+        needed = questions_needed(spec.risk_coverage, target, delta)
+        if needed is None:
+            told = "no threshold reaches it on these questions."
+        elif needed <= spec.figures["n_certifying"]:
+            told = "some threshold passes in hindsight, but none that was fixed beforehand."
+        else:
+            told = (
+                f"with precision and coverage as observed it would take about {needed:,} certifying "
+                "questions."
+            )
+        yield f"\nA precision of {target:.2f} could not be certified: {told}\n"

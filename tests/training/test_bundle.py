@@ -11,6 +11,7 @@ import pytest
 from kg_builder.files import write_json
 from tests.training.bundles import SPEC, spec_on
 from training.bundle import Bundle, BundleSpec, files_digest, fingerprint, resolve_base
+from training.calibrate import needed_for
 from training.errors import BundleError
 from training.model_card import model_card
 
@@ -153,6 +154,25 @@ def test_the_card_tells_what_is_promised() -> None:
     assert "| guess | 0.97 | 0.950 | no | – | 20 | 0.100 | 0.1 |" in card
     assert SPEC.prompts["zh"] in card
     assert "{" not in card.replace("{question}", "")
+
+
+@pytest.mark.parametrize(
+    ("curve", "told"),
+    [
+        ((), "no threshold reaches it"),
+        (((0.9, 0.2, 0.0),), "it would take about 380 certifying questions"),  # 76 answers
+        (((0.9, 0.9, 0.0),), "some threshold passes in hindsight"),
+    ],
+)
+def test_the_card_tells_what_a_missing_certificate_would_take(
+    curve: tuple[tuple[float, float, float], ...], told: str
+) -> None:
+    assert needed_for(0.97, 0.1) == 76
+    figures = dict.fromkeys(("accuracy_unrefused", "auroc", "aurc", "ece", "brier"), 0.5)
+    figures |= {"n_fitting": 100, "n_certifying": 90, "auroc_by_signal": {}}
+    card = model_card(SPEC.model_copy(update={"figures": figures, "risk_coverage": curve}))
+    assert told in card.partition("A precision of 0.97 could not be certified: ")[2]
+    assert "0.90 could not" not in card
 
 
 def test_the_spec_survives_json() -> None:

@@ -54,3 +54,36 @@ def bundle_inspect(
 
         text = (folder / "README.md").read_text(encoding="utf-8")
         console.print(Markdown(text.split("---", 2)[-1]))
+
+
+@app.command("certify")
+def bundle_certify(
+    run: Annotated[
+        Path, typer.Option("--run", help="A finished run: its bundle and its index.")
+    ] = RUN,
+    target: Annotated[
+        list[float] | None, typer.Option(help="A precision; repeat for several.  [default: all]")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Certify the precision of direct and retrieved answers together, for this bundle over this index."""
+    import sys
+
+    from zhizhi.certifying import FILE, certify_run
+
+    found = certify_run(run, targets=target or (), progress=sys.stderr.isatty())
+    for point in found["points"]:
+        promise = (
+            f"certified (bound {point['bound']:.3f}), {point['coverage']:.1%} answered, "
+            f"{point['direct']:.1%} directly"
+            if point["certified"]
+            else "not certified by "
+            + f"{point['n']} answers; it would take "
+            + (f"{point['needed']:,}" if point["needed"] else "a better model or index")
+        )
+        console.print(f"precision {point['target_precision']:.2f}: {promise}")
+    console.print(
+        f"δ {found['points'][0]['delta']:g}, {found['questions']} questions; {run / FILE}"
+    )
+    if as_json:
+        print_json(found)
