@@ -15,7 +15,7 @@ COPY pyproject.toml constraints.txt README.md LICENSE ./
 # The dependencies of a target are a layer of their own: changing the code does not install them again.
 FROM base AS remote-dependencies
 RUN --mount=type=bind,source=deploy/requirements.py,target=/tmp/requirements.py \
-    python /tmp/requirements.py service store obs > /tmp/requirements.txt \
+    python /tmp/requirements.py service shared tracing > /tmp/requirements.txt \
  && pip install -r /tmp/requirements.txt -c constraints.txt
 
 # An index with CPU wheels of torch makes the image some gigabytes smaller:
@@ -24,13 +24,13 @@ FROM base AS cpu-dependencies
 ARG TORCH=torch
 RUN pip install ${TORCH} -c constraints.txt
 RUN --mount=type=bind,source=deploy/requirements.py,target=/tmp/requirements.py \
-    python /tmp/requirements.py all > /tmp/requirements.txt \
+    python /tmp/requirements.py all shared tracing > /tmp/requirements.txt \
  && pip install -r /tmp/requirements.txt -c constraints.txt
 
 # The wheels of torch for Linux bring CUDA along; the driver comes from the host.
 FROM base AS gpu-dependencies
 RUN --mount=type=bind,source=deploy/requirements.py,target=/tmp/requirements.py \
-    python /tmp/requirements.py all > /tmp/requirements.txt \
+    python /tmp/requirements.py all shared tracing > /tmp/requirements.txt \
  && pip install -r /tmp/requirements.txt -c constraints.txt
 
 FROM remote-dependencies AS remote

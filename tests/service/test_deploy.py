@@ -98,6 +98,17 @@ def test_extras_are_resolved_for_the_images() -> None:
     lines = done.stdout.splitlines()
     assert any(line.startswith("fastapi") for line in lines)
     assert not any(line.startswith(("zhizhi", "torch")) for line in lines)
+    image = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    asked = re.findall(r"requirements\.py ([a-z ]+) >", image)
+    assert len(asked) == 3
+    for extras in asked:
+        found = subprocess.run(
+            [sys.executable, script, *extras.split()], cwd=ROOT, capture_output=True, text=True,
+            check=True,
+        ).stdout  # fmt: skip
+        # What replicas share, and traces, must work in every image.
+        assert all(name in found for name in ("psycopg", "redis", "opentelemetry-sdk"))
+        assert ("torch" in found) == (extras.startswith("all"))
     bad = subprocess.run([sys.executable, script, "x"], cwd=ROOT, capture_output=True, text=True)
     assert "no extra 'x'" in bad.stderr
 
