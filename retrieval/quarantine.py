@@ -24,8 +24,8 @@ from retrieval.reading_pack import LANGUAGES, reading_pack
 MARKS = re.compile(
     r"<\|[^|>]{1,40}\|>|\[/?INST\]|<</?SYS>>|</?(?:s|system|user|assistant|instructions?|tool_call|"
     r"function_calls?|context|evidence|document|source|im_start|im_end)>|<{3,}|>{3,}|"
-    r"^\s*#{2,}\s*(?:instruction|system|response|指令|系统)|\"role\"\s*:\s*\"(?:system|user|assistant)\"",
-    re.I | re.M,
+    r"#{2,}\s*(?:instruction|system|response|指令|系统)|\"role\"\s*:\s*\"(?:system|user|assistant)\"",
+    re.I,
 )
 _LINES = re.compile(r"[\n。!?！？；;]+|\.(?=\s|$)")
 
@@ -40,7 +40,8 @@ def visible(text: str) -> str:
 
 @lru_cache
 def _orders() -> re.Pattern[str]:
-    return re.compile("|".join(f"(?:{o})" for lang in LANGUAGES for o in reading_pack(lang).orders))
+    orders = (f"(?:{order})" for lang in LANGUAGES for order in reading_pack(lang).orders)
+    return re.compile("|".join(orders), re.ASCII)  # a Latin word ends before a Chinese character
 
 
 def gives_orders(text: str) -> bool:
