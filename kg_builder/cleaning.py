@@ -30,6 +30,15 @@ class Fault(NamedTuple):
     pattern: str
 
 
+class Shape(NamedTuple):
+    """A name is no subject of those kinds where ``must`` is not found in it, or ``never`` is."""
+
+    kinds: list[str]
+    reason: str
+    must: str = ""
+    never: str = ""
+
+
 class Rules(NamedTuple):
     worth_rubbing: str
     rubs: tuple[Rub, ...]
@@ -43,7 +52,7 @@ class Rules(NamedTuple):
     person_separators: str
     aside: str
     common_title: Fault
-    person_name: Fault  # the reason where the pattern is not found
+    subject_shapes: tuple[Shape, ...]
 
 
 @cache
@@ -64,7 +73,7 @@ def rules() -> Rules:
         person_separators=data["person_separators"],
         aside=data["aside"],
         common_title=Fault(**data["common_title"]),
-        person_name=Fault(**data["person_name"]),
+        subject_shapes=tuple(Shape(**one) for one in data["subject_shape"]),
     )
 
 

@@ -62,6 +62,7 @@ MAGNITUDES = {
     "万亿": 10**12,
 }
 MAX_UNIT = 8  # characters
+MAX_DIGITS = 15  # more are an identifier, or several numbers run together
 _VAGUE_UNIT = re.compile("[余多几]|以上|以下|以内|左右|不等|起$")
 
 _DATE = re.compile(
@@ -176,6 +177,8 @@ def _quantity(text: str) -> Literal | None:
         vague = known is None or _VAGUE_UNIT.search(known["unit"])
         return None if vague else Literal(text, text, None)
     unit = (found["unit"] or "").strip()
+    if sum(map(str.isdigit, found["n"])) > MAX_DIGITS:
+        return None
     if len(unit) > MAX_UNIT or _VAGUE_UNIT.search(unit):
         return None
     number = float(found["n"].replace(",", "")) * MAGNITUDES[found["magnitude"] or ""]

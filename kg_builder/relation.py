@@ -58,11 +58,21 @@ class Relation(BaseModel):
     answer: AnswerType = "term"
     values: Values = "one"
     subject: str = "thing"
+    value_pattern: str = ""  # a value of an open graph in which it is not found is none (RE2)
     zh_questions: tuple[str, ...] = Field(min_length=1)
     en_questions: tuple[str, ...] = Field(min_length=1)
     zh_statements: tuple[str, ...] = Field(min_length=1)
     en_statements: tuple[str, ...] = Field(min_length=1)
     generic: bool = False  # no catalogue knows it: its wordings were made from its name
+
+    @field_validator("value_pattern")
+    @classmethod
+    def _pattern_is_one(cls, pattern: str) -> str:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise ValueError(f"{pattern!r} is no regular expression ({error})") from error
+        return pattern
 
     @field_validator("zh_questions", "en_questions")
     @classmethod

@@ -24,7 +24,7 @@ from kg_builder.asking import (
     SEVERAL_VALUES,
 )
 from kg_builder.bulk.store import Store
-from kg_builder.cleaning import HAN_SQL, quoted, rules
+from kg_builder.cleaning import HAN_SQL, Shape, quoted, rules
 from kg_builder.passages import ALSO, COMMA, MAX_ALIASES, STOP
 from kg_builder.phrasing import capitalise
 from kg_builder.question import Language
@@ -190,13 +190,13 @@ def write_questions(store: Store, part: int, path: Path, wording: Wording, ids: 
             SELECT DISTINCT object.id, object.rel FROM object JOIN leak USING (id, oid)
             WHERE object.part = {part}
         ), told AS (
-            SELECT gathered.id, gathered.rel, gathered.rows, gathered.label, gathered.given,
+            SELECT gathered.id, gathered.rel, gathered.total, gathered.rows, gathered.label, gathered.given,
                 gathered.shown, coalesce(several.names, gathered.names) AS names,
                 leaking.id IS NOT NULL AS leaks, held_out.rel IS NOT NULL AS held,
                 rating.split, rating.source, rating.popularity, rating.open,
                 rating.{lang} AS name, rating.{lang}_ambiguous AS ambiguous,
                 w.r.{lang}_name AS relation_name, len(w.r.{lang}_questions) AS wordings,
-                w.r.answer, w.r.one, w.r.titled, w.r.person, w.r.place,
+                w.r.answer, w.r.one, w.r.titled, w.r.kind, w.r.place,
                 md5(gathered.id || '\t' || gathered.rel)[:16] AS hash
             FROM gathered JOIN rating USING (id) JOIN wording AS w USING (rel)
             LEFT JOIN several USING (id, rel) LEFT JOIN leaking USING (id, rel)
@@ -278,10 +278,13 @@ def _reason(ids: bool, strict: bool) -> str:
     if ids:
         # Ids tell namesakes apart: several values then are several, save dates and numbers.
         contradict += " AND answer IN ('date', 'number')"
-    title, person = rules().common_title, rules().person_name
+    else:
+        # A list of numbers or dates in one cell answers several questions: sizes, editions, years.
+        contradict += " OR open AND answer IN ('date', 'number') AND total > 1"
+    title = rules().common_title
     shapes = (
         (f"open AND titled AND regexp_matches(name, {quoted(title.pattern)})", title.reason),
-        (f"open AND person AND NOT regexp_matches(name, {quoted(person.pattern)})", person.reason),
+        *((f"open AND {_misshapen(shape)}", shape.reason) for shape in rules().subject_shapes),
     )
     cases = (
         (contradict, SEVERAL_VALUES),
@@ -297,6 +300,13 @@ def _reason(ids: bool, strict: bool) -> str:
     return (
         "CASE " + " ".join(f"WHEN {test} THEN {quoted(reason)}" for test, reason in cases) + " END"
     )
+
+
+def _misshapen(shape: Shape) -> str:
+    kinds = ", ".join(map(quoted, shape.kinds))
+    must = f"NOT regexp_matches(name, {quoted(shape.must)})" if shape.must else "false"
+    never = f"regexp_matches(name, {quoted(shape.never)})" if shape.never else "false"
+    return f"kind IN ({kinds}) AND ({must} OR {never})"
 
 
 def _words(text: str) -> str:

@@ -50,6 +50,7 @@ def take_values(store: Store) -> None:
     blanks = rules().person_separators
     any_mark = quoted(f"{strong}|{blanks}")
     aside = f"regexp_replace(o, {quoted(rules().aside)}, '\\1')"
+    pattern_fault = _pattern_fault(store)
     store.con.execute(
         f"""
         CREATE TABLE value AS
@@ -81,8 +82,9 @@ def take_values(store: Store) -> None:
         )
         SELECT * EXCLUDE (contains_bracket),
             CASE WHEN ref OR trusted THEN NULL
-                WHEN answer IN ('date', 'number') AND NOT fixed THEN NULL
-                ELSE coalesce({fault_sql("o", rules().value_faults)}, {_type_fault()}) END AS fault
+                WHEN answer IN ('date', 'number') AND NOT fixed THEN {pattern_fault}
+                ELSE coalesce({fault_sql("o", rules().value_faults)}, {_type_fault()},
+                    {pattern_fault}) END AS fault
         FROM single WHERE o <> ''
         """
     )
@@ -95,6 +97,20 @@ def _type_fault() -> str:
         for answer, pattern in rules().type_faults
     )
     return f"CASE {cases} END"
+
+
+def _pattern_fault(store: Store) -> str:
+    """What the relations themselves say of their values (Relation.value_pattern)."""
+    wanted = store.con.execute(
+        "SELECT DISTINCT rel, value_pattern FROM relation"
+        " WHERE role = 'ask' AND value_pattern <> '' ORDER BY ALL"
+    ).fetchall()
+    cases = " ".join(
+        f"WHEN rel = {quoted(rel)} AND NOT regexp_matches(o, {quoted(pattern)})"
+        f" THEN {quoted(NOT_OF_TYPE)}"
+        for rel, pattern in wanted
+    )
+    return f"CASE {cases} END" if cases else "NULL"
 
 
 def read_literals(store: Store) -> None:

@@ -64,7 +64,12 @@ def _documents(store: Store, settings: BuildSettings, work: Path) -> list[tuple[
 
 def _prepare(store: Store, settings: BuildSettings, catalogue: Catalogue, tell: Progress) -> int:
     """Everything up to the objects with their names; returns the number of parts."""
-    policy = RelationPolicy(settings.unknown_relations, settings.questions.include_changing)
+    own = Catalogue.load(settings.catalogue)
+    policy = RelationPolicy(
+        settings.unknown_relations,
+        settings.questions.include_changing,
+        frozenset(relation.id for relation in own),
+    )
     shares, seed = settings.questions.shares, settings.seed
 
     def parts() -> int:

@@ -44,7 +44,8 @@ RELATION_SCHEMA = pa.schema(
         ("one", pa.bool_()),  # has one value: several from several rows contradict each other
         ("named", pa.bool_()),  # values are names: lists may be cut at commas
         ("titled", pa.bool_()),
-        ("person", pa.bool_()),  # is about people
+        ("kind", pa.string()),  # of subject
+        ("value_pattern", pa.string()),
         ("zh_name", pa.string()),  # NULL where it has none in the language
         ("en_name", pa.string()),
         ("zh_questions", pa.list_(pa.string())),
@@ -61,6 +62,7 @@ class RelationPolicy:
 
     unknown: Unknown = "typed"
     include_changing: bool = False
+    own: frozenset[str] = frozenset()  # ids of the user's own relations: their names mean these
 
 
 def name_relations(store: Store, catalogue: Catalogue, policy: RelationPolicy) -> None:
@@ -90,7 +92,8 @@ def name_relations(store: Store, catalogue: Catalogue, policy: RelationPolicy) -
                 "named": relation.answer in ("person", "place", "organization", "language")
                 and not trusted,
                 "titled": relation.titled,
-                "person": relation.subject in ("person", "ruler"),
+                "kind": relation.subject,
+                "value_pattern": relation.value_pattern,
                 "zh_name": relation.zh if relation.has_name("zh") else None,
                 "en_name": relation.en if relation.has_name("en") else None,
                 "zh_questions": list(relation.zh_questions),
@@ -123,7 +126,9 @@ def judge(
         role = "drop" if known and _left_out(known, policy) else "ask"
         return known or generic, role, CHANGING if role == "drop" else None
     # Names of open graphs are read as open graphs mean them; an id says exactly what is meant.
-    exact = any(one in known.wikidata or one == known.id for one in called) if known else False
+    exact = known is not None and (
+        known.id in policy.own or any(one in known.wikidata or one == known.id for one in called)
+    )
     if not exact and name.casefold() in alias_relations():
         return generic, "alias", ALIASES
     if not exact and name in vague_relations():

@@ -88,6 +88,64 @@ def test_an_open_graph_becomes_clean_questions(ownthink: Path, tmp_path: Path) -
     }
 
 
+def asked_of(rows: str, folder: Path, **more: Any) -> tuple[set[tuple[str, str]], dict[str, Any]]:
+    """Subject and relation of every question from rows of an open graph, and the counts."""
+    path = folder / "rows.csv"
+    path.write_text("实体,属性,值\n" + rows, encoding="utf-8")
+    report = build(settings_for(path, **more), folder / "out")
+    return {(q.subject, q.relation) for q in questions_of(folder / "out")}, report.counts
+
+
+def test_a_name_has_to_be_like_what_the_relation_is_told_of(tmp_path: Path) -> None:
+    asked, told = asked_of(
+        "格林,运动项目,足球\n格雷厄姆·格林,运动项目,网球\n长乐公主,民族,汉族\n"
+        "申正义,就诊科室,内科\n偏头痛,就诊科室,神经内科\n"
+        "某某集团公司,机场代码,abc\n白云山机场,机场代码,xyz\n春秋机场,机场代码,zyyj\n"
+        "第九届奥运会,演唱者,甲一乙\n某某坦克,出品国家,法国\n",
+        tmp_path,
+    )
+    assert asked == {
+        ("格雷厄姆·格林", "sport"),
+        ("偏头痛", "medical_specialty"),
+        ("白云山机场", "iata_code"),
+    }
+    reasons = told["languages"]["zh"]["dropped"]
+    assert reasons["a name that several people bear"]["count"] == 2
+    assert reasons["the subject is no disease, as the relation has it"]["count"] == 1
+    assert told["values"]["dropped"]["not of the kind asked for"]["count"] == 1  # zyyj
+
+
+def test_several_numbers_are_no_one_answer(tmp_path: Path) -> None:
+    asked, _ = asked_of(
+        "某型电池,最大容量,600mAh、800mAh\n某型灯泡,最大功率,9瓦\n某型水箱,最大容积,12升\n"
+        '某型试验箱,最大容积,"20,040,060,080,010,000,000"\n',
+        tmp_path,
+        unknown_relations="all",
+    )
+    assert ("某型水箱", "最大容积") in asked
+    assert {"某型电池", "某型试验箱"}.isdisjoint(subject for subject, _ in asked)
+
+
+def test_the_names_of_own_relations_mean_them(tmp_path: Path) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text(
+        """[[relation]]
+id = "my_era"
+zh = "所处时代"
+en = "era"
+names = ["时代"]
+zh_questions = ["{s}的所处时代是?"]
+en_questions = ["In which era was {s}?"]
+zh_statements = ["{s}处于{o}"]
+en_statements = ["{s} was in {o}"]
+""",
+        encoding="utf-8",
+    )
+    rows = "某地遗址博物馆,时代,新石器晚期\n"
+    assert asked_of(rows, tmp_path)[0] == set()  # 时代 may mean anything
+    assert asked_of(rows, tmp_path, catalogue=[own])[0] == {("某地遗址博物馆", "my_era")}
+
+
 def test_every_row_is_accounted_for(ownthink: Path, tmp_path: Path) -> None:
     told = build(settings_for(ownthink, languages=["zh", "en"]), tmp_path / "out").counts
     (source,) = told["sources"]
