@@ -26,6 +26,8 @@ from retrieval.web.resilience import Cache, CircuitBreaker, RateLimit
 
 logger = logging.getLogger(__name__)
 
+SHARE, LAST_SHARE = 0.5, 0.9  # of the time left that one provider may take
+
 
 class WebSettings(BaseModel):
     """How the web is searched. Times are in seconds."""
@@ -110,7 +112,7 @@ class WebSearch:
         failures: list[str] = []
         # Providers are the deployment's own choice and may be local: the guard is for pages.
         async with httpx.AsyncClient(timeout=self.settings.provider_seconds) as client:
-            for lane in self._lanes:
+            for number, lane in enumerate(self._lanes, 1):
                 name = lane.provider.name
                 left = self._left(deadline)
                 if left <= 0:
@@ -123,7 +125,9 @@ class WebSearch:
                     lane.breaker.abandoned()
                     failures.append(f"{name}: asked too often")
                     continue
-                seconds = min(self.settings.provider_seconds, left)
+                # One that hangs leaves time for the next, and the last for saying that all did.
+                share = SHARE if number < len(self._lanes) else LAST_SHARE
+                seconds = min(self.settings.provider_seconds, left * share)
                 try:
                     async with asyncio.timeout(seconds):
                         found = await lane.provider.search(client, question, self.settings.results)
