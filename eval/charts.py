@@ -9,7 +9,7 @@ from typing import Any
 from markupsafe import Markup, escape
 
 WIDTH, HEIGHT = 480, 320  # small, so that text stays readable when a phone shrinks it
-LEFT, RIGHT, TOP, BOTTOM = 48, 12, 14, 44
+LEFT, RIGHT, TOP, BOTTOM = 64, 12, 14, 44
 TICKS = 5
 
 Point = tuple[float, float]
@@ -107,13 +107,15 @@ class Chart:
             + f'<path class="axis" d="M{LEFT} {TOP}V{bottom}H{right}"/>'
             + f'<text class="label" x="{(LEFT + right) / 2}" y="{HEIGHT - 6}" text-anchor="middle">'
             + f"{escape(self.x_label)}</text>"
-            + f'<text class="label" transform="translate(12 {(TOP + bottom) / 2}) rotate(-90)" '
+            + f'<text class="label" transform="translate(14 {(TOP + bottom) / 2}) rotate(-90)" '
             + f'text-anchor="middle">{escape(self.y_label)}</text></svg>'
         )
 
 
 def _tick(value: float, percent: bool) -> str:
-    return f"{100 * value:.0f}%" if percent else f"{value:g}"
+    if percent:
+        return f"{100 * value:.0f}%"
+    return f"{value:.0f}" if abs(value) >= 10 else f"{value:g}"
 
 
 def _note(name: str, point: dict[str, Any]) -> str:

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from eval.percent import percent
+from eval.percent import p_text, percent
 
 HEADLINES = (("base", "base"), ("calibrated", "calibrated"), ("calibrated_fallback", "fallback"))
 
 
-def arm_names(words: dict[str, str]) -> tuple[dict[str, str], dict[str, str]]:
-    """What arms are called, and what they do."""
+def arm_names(words: dict[str, str], arms: Iterable[str]) -> tuple[dict[str, str], dict[str, str]]:
+    """What arms are called, and what they do. An arm at another precision or with other sources is named
+    for the one that it varies."""
     names = {key[4:]: value for key, value in words.items() if key.startswith("arm_")}
-    return names, {key[6:]: value for key, value in words.items() if key.startswith("about_")}
+    about = {key[6:]: value for key, value in words.items() if key.startswith("about_")}
+    for arm in arms:
+        kind, at, precision = arm.partition("@")
+        if at:
+            names[arm] = words["at_precision"].format(arm=names[kind], precision=precision)
+        kind, dash, sources = arm.partition("-")
+        if dash:
+            names[arm] = words["with_sources"].format(
+                arm=names[kind], sources=words[f"sources_{sources}"]
+            )
+    return names, about
 
 
 def headline(report: dict[str, Any], words: dict[str, str]) -> str:
@@ -64,7 +76,7 @@ def gained_line(report: dict[str, Any], words: dict[str, str]) -> str:
         wrong=found["base_wrong"],
         gained=found["gained"],
         lost=found["lost"],
-        p=f"{found['p_value']:.2g}",
+        p=p_text(found["p_value"]),
     )
 
 

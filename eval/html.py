@@ -27,7 +27,7 @@ from eval.headline import (
     headline,
 )
 from eval.language_pack import language_pack
-from eval.percent import percent, signed_percent
+from eval.percent import p_text, percent, percent_range, signed_percent
 from kg_builder.question import Language
 
 FOLDER = Path(__file__).parent / "templates"
@@ -54,6 +54,8 @@ MORE = (
 )
 COMPARED = ("precision", "coverage", "accuracy", "hallucination", "over_refusal", "ths")
 BARS = ("calibrated_fallback", "calibrated", "base")  # of the maps, the first two that there are
+SHOWN_SLICES = 24  # of a dimension; smaller ones are folded away
+TOLERANCE = 0.01  # of coverage that the chooser gives up for fewer retrievals
 WANTED = (0.7, 0.8, 0.9, 0.95, 0.97, 0.99)
 
 
@@ -71,7 +73,7 @@ def environment() -> Environment:
 def html(report: dict[str, Any], language: Language = "en") -> str:
     """The page of a report (eval.report), in the words of ``language``."""
     words = {"n": "n", **language_pack(language).report}
-    names, explained = arm_names(words)
+    names, explained = arm_names(words, report["arms"])
     arms = list(report["arms"].items())
     if report["oracle"]:
         arms.append(("oracle", report["oracle"]))
@@ -92,6 +94,10 @@ def html(report: dict[str, Any], language: Language = "en") -> str:
             headline=headline(report, words),
             facts=facts_line(report, words),
             pct=percent,
+            span=percent_range,
+            p_text=p_text,
+            shown_slices=SHOWN_SLICES,
+            tolerance=TOLERANCE,
             signed=signed_percent,
             colour=colour,
             arms=arms,
@@ -151,7 +157,9 @@ def _choice(
     fitting = [p for p in points if p["precision"] is not None and p["precision"] >= wanted]
     if not fitting:
         return words["unreachable"]
-    best = max(fitting, key=lambda p: p["coverage"])
+    most = max(p["coverage"] for p in fitting) - TOLERANCE
+    close = [p for p in fitting if p["coverage"] >= most]
+    best = min(close, key=lambda p: (p["retrieval_rate"], -p["coverage"]))
     text = words["choice_coverage"].format(
         coverage=percent(best["coverage"]), precision=percent(best["precision"])
     )

@@ -31,7 +31,7 @@ SHOWN = (
 def markdown(report: dict[str, Any], language: Language = "en") -> str:
     """Headline, table of arms, confidence, routing and breakdowns."""
     words = language_pack(language).report
-    names, _ = arm_names(words)
+    names, _ = arm_names(words, report["arms"])
     arms = dict(report["arms"])
     if report["oracle"]:
         arms["oracle"] = report["oracle"]
