@@ -45,6 +45,8 @@ def make_bundle(
     name: str,
     training_answers: Sequence[str] = (),
     revision: str | None = None,
+    dtype: str = "auto",
+    device: str | None = None,
     prompt: int = 0,
     max_new_tokens: int = 40,
     provenance: dict[str, Any] | None = None,
@@ -52,7 +54,8 @@ def make_bundle(
     """Fit and certify the confidence of ``base`` + ``adapter`` on ``questions``, write a bundle to ``out``.
 
     ``questions`` are the calibration split: their entities are in neither training nor test.
-    ``training_answers`` are what the model answered to the training questions, right or wrong.
+    ``training_answers`` are what the model answered to the training questions, right or wrong; ``dtype`` and
+    ``device`` are as for LocalModel.load.
     """
     parts = halves(questions)
     if not all(parts):
@@ -66,6 +69,8 @@ def make_bundle(
         where,
         adapter=adapter,
         revision=revision,
+        dtype=dtype,
+        device=device,
         name=name,
         refusal_prefix=tuple(language_pack(one).refusal_prefix for one in languages),
     )
@@ -111,6 +116,7 @@ def make_bundle(
         base=BaseReference(
             id=_portable(base, where, out),
             revision=revision,
+            dtype=dtype,
             fingerprint=fingerprint(where) if isinstance(where, Path) else "",
         ),
         languages=languages,

@@ -17,9 +17,9 @@ from kg_builder.question import Question
 from training.checkpoints import last_whole
 from training.completion_loss import completion_loss
 from training.engine.local import TEMPLATE_OPTIONS
-from training.errors import ModelError
 from training.label import Label
 from training.mix import TuningExample
+from training.quantised import four_bit
 from training.sft_settings import SFTSettings
 from training.tuning import (
     CurveCallback,
@@ -131,11 +131,13 @@ class CompletionSFTTrainer(SFTTrainer):
         model: Any,
         inputs: dict[str, Any],
         return_outputs: bool = False,
-        num_items_in_batch: torch.Tensor | None = None,
+        num_items_in_batch: torch.Tensor | int | None = None,
     ) -> Any:
         # A model that is parted or mirrored over processes has to be called through its wrapper.
         if self.args.world_size > 1 or not self.args.use_cpu or return_outputs:
-            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+            return super().compute_loss(  # type: ignore[no-untyped-call]
+                model, inputs, return_outputs, num_items_in_batch
+            )
         inner = model.get_base_model() if isinstance(model, PeftModel) else model
         total, logits = completion_loss(inner, inputs["input_ids"], inputs["labels"])
         return total / (len(logits) if num_items_in_batch is None else num_items_in_batch)
@@ -166,25 +168,6 @@ def load_for_tuning(base: str | Path, settings: SFTSettings) -> tuple[Any, Any]:
     tokenizer.padding_side = "right"
     model = AutoModelForCausalLM.from_pretrained(base, revision=settings.revision, **extra)
     return tokenizer, model
-
-
-def four_bit() -> Any:
-    """NF4 with double quantisation (QLoRA, Dettmers et al. 2023)."""
-    try:
-        import bitsandbytes  # noqa: F401
-    except ImportError as error:
-        raise ModelError(
-            "QLoRA needs bitsandbytes, which is not installed: pip install bitsandbytes."
-        ) from error
-    from transformers import BitsAndBytesConfig
-
-    return BitsAndBytesConfig(
-        load_in_4bit=True,
-        bnb_4bit_quant_type="nf4",
-        bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=torch.bfloat16,
-        bnb_4bit_quant_storage=torch.bfloat16,  # FSDP parts tensors of numbers, not of bytes
-    )
 
 
 def lora(settings: SFTSettings) -> LoraConfig:

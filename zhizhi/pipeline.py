@@ -189,6 +189,8 @@ def train(
             name=recipe.name,
             training_answers=[one.answer for one in training_labels],
             revision=recipe.revision,
+            dtype=recipe.dtype,
+            device=recipe.device,
             prompt=recipe.probe.prompt,
             max_new_tokens=recipe.probe.max_new_tokens,
             provenance={"recipe": settings, "graph": built["counts"], "seed": recipe.seed},
@@ -316,7 +318,14 @@ def probed_model(recipe: Recipe, base: str | Path, identity: str) -> Model:
         return RemoteModel(recipe.server, name=identity, refusal_prefix=prefix)
     from training.engine.local import LocalModel
 
-    return LocalModel.load(base, revision=recipe.revision, name=identity, refusal_prefix=prefix)
+    return LocalModel.load(
+        base,
+        revision=recipe.revision,
+        dtype=recipe.dtype,
+        device=recipe.device,
+        name=identity,
+        refusal_prefix=prefix,
+    )
 
 
 def describe(folder: Path, questions: Sequence[Question], labels: Sequence[Label]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -60,6 +60,7 @@ class Recipe(BaseModel):
     # "embedded", a folder, a hub id, or "train": a base is trained on this graph first, by [base].
     base_model: str = EMBEDDED
     revision: str | None = None
+    dtype: Literal["auto", "float32", "bfloat16", "float16", "4bit"] = "auto"  # to be asked in
     build: BuildSettings = BuildSettings()
     limits: Limits = Limits()
     base: BaseSettings = BaseSettings()
@@ -79,6 +80,11 @@ class Recipe(BaseModel):
         22, ge=1
     )  # the experiment's 22 known + 22 unknown, for the curves
     ablation: bool = True  # tune once more with answers in the fixed form
+
+    @property
+    def device(self) -> str | None:
+        """Where a model of this process is put: on the best device, or spread over all."""
+        return "spread" if self.hardware.sharded else None
 
     @property
     def languages(self) -> tuple[Language, ...]:

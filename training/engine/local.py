@@ -77,15 +77,24 @@ class LocalModel:
         """Load a model from a folder or hub id, with a PEFT adapter where one is given.
 
         An ``adapter`` folder without adapter_config.json is a model tuned in full: it is loaded in the
-        base's place. Raises ModelError when anything is missing or does not fit, naming it.
+        base's place. ``dtype`` is "auto", a precision, or "4bit"; the ``device`` "spread" parts the layers
+        over all devices of the machine. Raises ModelError when anything is missing or does not fit, naming
+        it.
         """
         keep_memory()
-        target = torch.device(device) if device else best_device()
+        extra: dict[str, Any] = {"dtype": dtype}
+        if dtype == "4bit":
+            from training.quantised import four_bit
+
+            extra = {"quantization_config": four_bit()}
+        placed = device == "spread" or dtype == "4bit"  # by transformers, while it loads
+        if placed:
+            extra["device_map"] = "auto"
         peft = adapter is not None and (adapter / "adapter_config.json").is_file()
         weights, pinned = (base, revision) if adapter is None or peft else (adapter, None)
         try:
             tokenizer = AutoTokenizer.from_pretrained(base, revision=revision)
-            model = AutoModelForCausalLM.from_pretrained(weights, revision=pinned, dtype=dtype)
+            model = AutoModelForCausalLM.from_pretrained(weights, revision=pinned, **extra)
         except (OSError, ValueError) as error:
             raise ModelError(f"Cannot load the model {str(weights)!r}: {error}") from error
         if peft:
@@ -102,8 +111,10 @@ class LocalModel:
                 f"The model {str(base)!r} has no chat template. Use a chat (instruct) model, or add "
                 "chat_template.jinja to its folder."
             )
+        if not placed:
+            model.to(torch.device(device) if device else best_device())  # type: ignore[arg-type]
         return cls(
-            model.to(target),  # type: ignore[arg-type]
+            model,
             tokenizer,
             name=name or str(base),
             refusal_prefix=refusal_prefix,

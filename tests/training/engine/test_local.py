@@ -252,6 +252,15 @@ def test_a_prompt_that_never_fits_is_told(
         model.generate(conversations[:2], GREEDY)
 
 
+def test_spread_over_devices_and_in_another_precision_it_says_the_same(
+    miniature: Path, local: LocalModel, conversations: list[list[Message]]
+) -> None:
+    spread = LocalModel.load(miniature, device="spread", dtype="float32", refusal_prefix=PREFIX)
+    found = spread.generate(conversations[:4], GREEDY)
+    for one, expected in zip(found, local.generate(conversations[:4], GREEDY), strict=True):
+        same(one, expected)
+
+
 def test_a_model_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="Cannot load the model"):
         LocalModel.load(tmp_path)
