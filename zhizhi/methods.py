@@ -371,6 +371,7 @@ METHODS: dict[str, Method] = {
 
 # The run's own mixture is ours; each of these changes one thing in it.
 SWEEP: dict[str, Method] = {
+    "base": METHODS["base"],
     "as_the_run": _mixed("as the run"),
     **{f"ratio_{r:g}": _mixed(f"{r:g} unknown for each known", ratio=r) for r in (0.25, 0.5, 2, 4)},
     **{f"per_class_{n}": _mixed(f"{n} a class", per_class=n) for n in (50, 200, 800)},
