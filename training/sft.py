@@ -18,6 +18,7 @@ from training.checkpoints import last_whole
 from training.completion_loss import completion_loss
 from training.engine.local import TEMPLATE_OPTIONS
 from training.label import Label
+from training.language_pack import language_pack
 from training.mix import TuningExample
 from training.quantised import four_bit
 from training.sft_settings import SFTSettings
@@ -93,13 +94,14 @@ def tune(
     torch.manual_seed(settings.seed)
     tokenizer, model = load_for_tuning(base, settings)
     callback = CurveCallback(tokenizer, sets, known_by_id(labels), every, out, settings.tensorboard)
+    opening = opening_tokens(tokenizer, sets) if settings.refusal_token else []
     trainer = CompletionSFTTrainer(
         model=model,
         args=arguments,
         train_dataset=Dataset.from_list([conversation(e) for e in examples]),
         processing_class=tokenizer,
         callbacks=[callback],
-        peft_config=None if settings.method == "full" else lora(settings),
+        peft_config=None if settings.method == "full" else lora(settings, opening),
     )
     quiet(trainer)
     trainer.train(resume_from_checkpoint=last_whole(work))
@@ -170,11 +172,22 @@ def load_for_tuning(base: str | Path, settings: SFTSettings) -> tuple[Any, Any]:
     return tokenizer, model
 
 
-def lora(settings: SFTSettings) -> LoraConfig:
+def lora(settings: SFTSettings, refusal_tokens: Sequence[int] = ()) -> LoraConfig:
+    """The adapter. ``refusal_tokens`` are given rows of their own in the output projection (and there only,
+    so that nothing below the tuned layers needs gradients)."""
     return LoraConfig(
         r=settings.rank,
         lora_alpha=settings.alpha,
+        lora_dropout=settings.dropout,
         target_modules="all-linear" if settings.layers is None else LINEAR,
         layers_to_transform=settings.layers,
+        trainable_token_indices={"lm_head": list(refusal_tokens)} if refusal_tokens else None,
         task_type="CAUSAL_LM",
     )
+
+
+def opening_tokens(tokenizer: Any, sets: dict[str, Sequence[Question]]) -> list[int]:
+    """The first token of the refusal in each language that is asked in."""
+    languages = {q.language for questions in sets.values() for q in questions}
+    prefixes = [language_pack(language).refusal_prefix for language in languages]
+    return sorted({tokenizer.encode(text, add_special_tokens=False)[0] for text in prefixes})

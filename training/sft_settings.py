@@ -17,6 +17,9 @@ class SFTSettings(BaseModel):
     rank: int = Field(32, ge=1)
     alpha: int = Field(64, ge=1)
     layers: list[int] | None = None  # only these decoder layers are tuned; None: all
+    # Also tune the vocabulary's row of the token that opens a refusal, so that it can compete with answers.
+    refusal_token: bool = False
+    dropout: float = Field(0.0, ge=0, lt=1)  # of the adapters
     epochs: float = Field(3, gt=0)
     learning_rate: float = Field(2e-3, gt=0)
     batch_size: int = Field(64, ge=1)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from kg_builder.errors import UserError
 from kg_builder.passage import Passage
 from kg_builder.question import Question
+from kg_builder.splits import unit_hash
 from zhizhi.recipe import EMBEDDED, Recipe, validated
 from zhizhi.stage import console
 
@@ -35,8 +36,14 @@ def make_index(
     """Index ``passages`` under ``out``. Only questions of the training split teach the embedder."""
     from retrieval.index import Index
 
+    passages = [p for p in passages if is_told(p.entities[0], recipe.retrieval.untold_share)]
     index = Index.build(passages, out, embedder(recipe.retrieval.embedder, passages, training))
     return {"passages": index.size}
+
+
+def is_told(entity: str, untold_share: float) -> bool:
+    """Whether the index tells about ``entity``, by a hash of its id."""
+    return unit_hash(entity, "untold") >= untold_share
 
 
 def embedder(

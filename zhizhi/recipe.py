@@ -38,6 +38,9 @@ class RetrievalSettings(BaseModel):
         EMBEDDED  # "embedded": trained on the passages; else a sentence-transformers model
     )
     results: int = Field(5, ge=1)  # passages that the reader is given
+    # Share of the graph's entities that the index tells nothing about, so that there are questions which
+    # neither the model nor the passages answer: what is said to those is part of the experiment.
+    untold_share: float = Field(0.0, ge=0, lt=1)
 
 
 class Limits(BaseModel):
