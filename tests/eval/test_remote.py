@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import httpx
 import pytest
-import uvicorn
 
 from eval.errors import EvalError
 from eval.remote import ChatArm, Endpoint, EndpointSettings, ServiceArm, service_point
@@ -17,34 +14,10 @@ from eval.remote_run import Addresses, ChatSettings, evaluate_addresses
 from eval.settings import EvaluationSettings
 from eval.table import table as table_of
 from kg_builder.question import Question
-from service.app import create_app
-from service.settings import Settings
-from tests.eval.scripted import question
-from tests.service.world import CAPITAL, FATHER, HAMLET, PHONE, SmallLibrary, SmallModel
+from tests.eval.served import QUESTIONS
+from tests.service.world import CAPITAL
 
-QUESTIONS = [
-    question(1, "巴黎", text=CAPITAL),
-    question(2, "岳飞", text=FATHER),
-    question(3, "138", text=PHONE),
-    question(4, "William Shakespeare", text=HAMLET, language="en"),
-]
 URL = "http://model.test/v1"
-
-
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    """The real application behind a real socket, with a model that knows four things."""
-    config = uvicorn.Config(
-        create_app(Settings(), SmallModel(), SmallLibrary()), port=0, log_level="error"
-    )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join(10)
 
 
 def test_a_running_service_is_evaluated(url: str) -> None:
