@@ -7,7 +7,7 @@ import re
 
 from kg_builder.matching.dates import Date, agreement, dates, more_than_years
 from kg_builder.matching.golds import Name, Prepared, needle_pattern
-from kg_builder.matching.lexicon import any_of, pack
+from kg_builder.matching.lexicon import any_of, pack, words
 from kg_builder.matching.normalise import IDEOGRAPH, fold, is_ideograph, plain
 from kg_builder.matching.overlap import Tokens, question_stems, tokens
 from kg_builder.matching.quantities import Quantity, likeness, quantities
@@ -124,10 +124,34 @@ class Answer:
         text = self.plain
         if text[end : end + 1] == "·" and text[end + 1 : end + 2].isalnum():
             return True
-        given = _GIVEN.search(text, max(0, start - 12), start)
-        if given is not None and needle in name.family and given[1] not in plain(name.raw):
+        given = _GIVEN.search(text, max(0, start - 24), start)
+        if given is not None and needle in name.family:
+            whole = plain(name.raw)
+            if not any(part in whole for part in _DOTS.split(given[0]) if part):
+                return True
+        if _in_title(text, start, end):
             return True
-        return self.gold.answer_type == "place" and _heads().match(text, end) is not None
+        kind = self.gold.answer_type
+        if kind == "organization" and len(needle) < len(
+            fold(name.raw)
+        ):  # Apple Records is not Apple Inc.
+            after = _NEXT_WORD.match(self.raw, end) if len(self.raw) == len(text) else None
+            return after is not None and after[1].casefold() not in words(
+                "en", "names", "companies"
+            )
+        if kind == "place":
+            return _heads().match(text, end) is not None or self._directed(start, name)
+        return kind in ("person", "work") and _longer_name(text, start, end, kind)
+
+    def _directed(self, start: int, name: Name) -> bool:
+        """New Mexico is not Mexico, Northern Ireland not Ireland; northern Spain is in Spain."""
+        before = _directions().search(self.plain, max(0, start - 16), start)
+        if before is None or len(self.raw) != len(self.plain):
+            return False
+        said = self.raw[before.start() : before.end()]
+        return said[:1].isupper() and not any(
+            before[1] in names.plain for every in self.gold.objects for names in every
+        )
 
     @property
     def _names_most(self) -> bool:
@@ -146,14 +170,15 @@ class Answer:
         Three are several where one right answer is sure (a person, a place, a date …), five elsewhere.
         """
         text = self.plain
-        if ("、" not in text and text.count(",") < _MANY - 2) or self._names_most:
+        either = text.count(",") > 1 and " or " in text
+        if ("、" not in text and not either and text.count(",") < _MANY - 2) or self._names_most:
             return False
         left = _COMMAS.split(_STOP.split(text[max(0, start - _ROW) : start])[-1])
         right = _COMMAS.split(_STOP.split(text[end : end + _ROW])[0])
         items = _chain(right[0], right[1:]) + _chain(left[-1], left[-2::-1])
         if len(left) > 1 and len(left[-1].split()) < _ITEM_END and left[0] not in items:
             items.append(left[0])  # the first item, behind whatever leads up to the list
-        sure = len(self.gold.objects) == 1 and self.gold.answer_type in _SINGLE and "、" in text
+        sure = self._single and ("、" in text or either)
         golds = 1 + sum(map(self._is_gold, items))
         return len(items) + 1 >= (3 if sure else _MANY) and 3 * golds <= len(items) + 1
 
@@ -224,7 +249,44 @@ _SENTENCE_END = re.compile(r"[^\W_]{2}[\"')\]]?[.!?](?=\s)|[。！？\n]")
 _ITEM = re.compile(r"(?:^|\s)(?:\d{1,2}[.)、]|[-*•·])\s+(?=\S)")
 _AROUND = 40  # characters of context in which an echo is looked for
 _ECHO = 3  # characters of context that make one
-_GIVEN = re.compile(rf"([{IDEOGRAPH}]+)[·.=-]$")
+_GIVEN = re.compile(rf"(?:[{IDEOGRAPH}]+[·.=-])+$")
+_NEXT_WORD = re.compile(r"\s([A-Z][A-Za-z]+)")
+_DOTS = re.compile(r"[·.=-]")
+# What stands in title marks names a work only if nothing else does: 《红楼梦魇》 is not 《红楼梦》.
+_TITLE_OPEN, _TITLE_CLOSE = re.compile(r"《([^《》]*)$"), re.compile(r"([^《》]*)》")
+_SUBTITLE = re.compile(r"^(?:$|[\s·:：—(（之第上中下])")
+_LONE_LETTERS = re.compile(rf"[{IDEOGRAPH}]*")
+_LEADS = ("", "是", "为", "叫", ":", "：", "即")
+
+
+@functools.cache
+def _directions() -> re.Pattern[str]:
+    return re.compile(rf"\b({any_of(pack('en')['names']['directions'])})\s$")
+
+
+def _in_title(text: str, start: int, end: int) -> bool:
+    """Whether what stands there is a part of a longer title."""
+    if "《" not in text:
+        return False
+    opened, closed = _TITLE_OPEN.search(text, 0, start), _TITLE_CLOSE.match(text, end)
+    if opened is None or closed is None:
+        return False
+    return bool(opened[1].strip()) or not _SUBTITLE.match(closed[1])
+
+
+def _longer_name(text: str, start: int, end: int, kind: str) -> bool:
+    """Whether the characters behind a Chinese name make another one of it: 秦始皇陵, 李白凤."""
+    found = _LONE_LETTERS.match(text, end)
+    rest = found.group() if found else ""
+    if not rest or not is_ideograph(text[end - 1]):
+        return False
+    names = pack("zh")["names"]
+    if kind == "person" and rest in names["relics"]:
+        return True
+    led = text[start - 1 : start] in _LEADS
+    if not led or len(rest) > 1 or rest in names["following"]:
+        return False
+    return kind == "work" or end - start == 2
 
 
 @functools.cache

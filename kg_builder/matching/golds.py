@@ -124,7 +124,7 @@ def _rest(text: str, spans: Iterable[tuple[int, int]]) -> str:
 
 
 def _squeezable(needle: str) -> bool:
-    return len(needle) > 7 and needle.isascii()
+    return len(needle) > 6 and needle.isascii()
 
 
 def _spaced(needle: str) -> re.Pattern[str]:

@@ -60,10 +60,11 @@ def forms(name: str, answer_type: AnswerType) -> Forms:
         if answer_type in ("place", "term"):
             parts = _places().findall(stripped)
             if len(parts) > 1 and "".join(parts) == stripped:
-                full.extend("".join(parts[i:]) for i in range(1, len(parts)))
+                tails = ["".join(parts[i:]) for i in range(1, len(parts))]
+                full.extend((*tails, *_endings(tails[-1], "place")))
                 place.extend("".join(parts[:i]) for i in range(1, len(parts)))
     else:
-        full.extend(_latin(bare))
+        full.extend(_latin(bare, answer_type))
         if answer_type in ("place", "term"):
             head, *tail = (part.strip() for part in bare.split(","))
             if (
@@ -71,7 +72,7 @@ def forms(name: str, answer_type: AnswerType) -> Forms:
                 and 0 < len(tail) < 3
                 and all(re.fullmatch(r"[A-Z][\w.' -]{2,30}", p) for p in tail)
             ):
-                full.extend((head, *_latin(head)))
+                full.extend((head, *_latin(head, answer_type)))
                 place.extend(tail)
     return Forms(tuple(full), tuple(family), tuple(place))
 
@@ -93,6 +94,8 @@ def _endings(name: str, answer_type: AnswerType) -> Iterator[str]:
     endings: list[str] = []
     if answer_type in ("person", "term"):
         endings += names["honorifics"]
+        if name.endswith("帝") and name[:-1] in names["eras"]:
+            yield name[:-1]
     if answer_type in ("place", "term"):
         endings += names["places"]
     if answer_type in ("organization", "term"):
@@ -112,20 +115,41 @@ def _endings(name: str, answer_type: AnswerType) -> Iterator[str]:
                 break
 
 
-def _latin(name: str) -> Iterator[str]:
+def _latin(name: str, answer_type: AnswerType) -> Iterator[str]:
+    """An acronym with or without points, and a name without article, title, or what it is."""
+    letters = name.replace(".", "").replace(" ", "")
+    if letters.isascii() and letters.isalpha() and letters.isupper() and len(letters) > 1:
+        yield " ".join(letters)
+        if len(letters) > 2:
+            yield letters
     articles, prepositions = words("en", "names", "articles"), words("en", "names", "prepositions")
     parts = fold(name).split()
     while len(parts) > 1 and (parts[0] in articles or parts[0] in prepositions):
         parts = parts[1:]
         yield " ".join(parts)
-    stripped = without_titles(parts)
+    stripped = without_titles(parts, person=answer_type == "person")
     if stripped != parts:
         yield " ".join(stripped)
+    for head in pack("en")["names"]["heads"]:
+        if len(parts) > 1 and parts[0] in head:
+            yield " ".join((head[1 - head.index(parts[0])], *parts[1:]))
+    places, companies = words("en", "names", "places"), words("en", "names", "companies")
+    if answer_type == "place" and len(parts) > 1:
+        if parts[0] in places:
+            yield " ".join(parts[1:])
+        if parts[-1] in places:
+            yield " ".join(parts[:-1])
+    if answer_type in ("organization", "term") and len(parts) > 1 and parts[-1] in companies:
+        yield " ".join(parts[:-1])
 
 
-def without_titles(parts: list[str]) -> list[str]:
+def without_titles(parts: list[str], person: bool = True) -> list[str]:
     """A folded Latin name without titles before it and suffixes behind, two words at least left."""
     titles, suffixes = words("en", "names", "titles"), words("en", "names", "suffixes")
+    if not person:
+        numbered = words("en", "names", "numbered")
+        if any(part in numbered for part in parts):  # World War II
+            return parts
     longest = max(len(title.split()) for title in titles)
     found = True
     while found:

@@ -64,7 +64,7 @@ _ENGLISH = (
     rf"(?:{_BELOW_1000}|half an?|an?)(?:[\s-]{_THOUSANDS}(?:,?\s(?:and\s)?{_BELOW_1000})?)+"
     rf"|{_BELOW_1000}|(?:half a|a)\sdozen(?![a-z])"
 )
-_CHINESE_MAGNITUDE = f"[{''.join({**_SMALL, **_GREAT})}][{NUMERALS}\\d]*"
+_CHINESE_MAGNITUDE = f"[多余]?[{''.join({**_SMALL, **_GREAT})}][{NUMERALS}\\d]*"
 # One pattern a script, each starting with a plain character class: scanning is then fast.
 _ARABIC_PATTERN = re.compile(
     r"\d+(?:\.\d+)?(?:"
@@ -74,10 +74,12 @@ _ARABIC_PATTERN = re.compile(
     rf"|(?:{_any(_SHORT_MAGNITUDES)})(?![a-z0-9]))"
     r"|(?P<power>\s?[x×*]\s?10\^?-?\d{1,2}))?"
 )
-_CHINESE_PATTERN = re.compile(rf"一?半|[{NUMERALS}]+(?:点[{NUMERALS}]+)?")
+_CHINESE_PATTERN = re.compile(
+    rf"一?半|[{NUMERALS}]+(?:点[{NUMERALS}]+|[多余][{''.join(_GREAT)}]+)?"
+)
 _ENGLISH_PATTERN = re.compile(rf"\b(?:{_ENGLISH})")
 _POWER = re.compile(r"10\^?(-?\d+)")
-_NUMBERS = re.compile(r"\d+(?:\.\d+)?|.")
+_NUMBERS = re.compile(r"\d+(?:\.\d+)?|[^多余]")  # 一百多万 is about 一百万
 
 
 def chinese_value(text: str) -> float | None:
@@ -106,7 +108,8 @@ def chinese_value(text: str) -> float | None:
                 total += (section or 1) * great
             section, number, last = 0.0, 0.0, float(great)
         elif token[0].isascii() and token[0].isdigit() and len(token) <= _LONGEST:
-            number, last = float(token), 1.0
+            # 1千8 is 1800, but 1千08 and 1亿4000 are what they say
+            number, last = float(token), last if len(token) == 1 else 1.0
         else:
             return None
     return total + section + (number * last / 10 if last > 10 else number)

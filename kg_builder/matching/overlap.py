@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 from kg_builder.matching.lexicon import pack, words
 from kg_builder.matching.names import without_titles
 from kg_builder.matching.normalise import fold, is_ideograph
-from kg_builder.matching.stems import stem
+from kg_builder.matching.stems import stem, variants
 from kg_builder.question import AnswerType
 
 Likeness = Literal["inflected", "short_name", "reworded", "family_name", "partial", "absent"]
@@ -72,19 +72,25 @@ def prepare_words(raw: str, answer_type: AnswerType) -> Words | None:
         return None
     stop = words("en", "words", "stop")
     content = [w for w in re.findall(r"[^\W_]+", raw) if w.casefold() not in stop]
-    capital = bool(content) and all(w[0].isupper() or w[0].isdigit() for w in content)
+    capital = bool(content) and all(
+        w[0].isupper() or w[0].isdigit() or w in _particles() for w in content
+    )
     named = answer_type in ("person", "place", "organization", "work")
     proper = capital and (len(content) > 1 or named)
-    stems = tuple(dict.fromkeys(stem(w, proper) for w in folded if w not in stop))
+    numbered = folded[-1:] if proper and folded[-1:] == ["i"] else []  # World War I is not II
+    stems = tuple(
+        dict.fromkeys(stem(w, proper) for w in (*(w for w in folded if w not in stop), *numbered))
+    )
     if not stems:
         return None
     person = _person(folded) if capital and answer_type in ("person", "term") else ()
-    hints = tuple(dict.fromkeys(" " + s[: max(2, min(4, len(s) - 1))] for s in stems))
+    spelled = [variant for w in folded for variant in variants(w)]
+    hints = tuple(dict.fromkeys(" " + s[: max(2, min(4, len(s) - 1))] for s in (*stems, *spelled)))
     return Words(stems, person, proper, hints, [w for w in folded if w not in stop][-1])
 
 
 def _person(folded: list[str]) -> tuple[str, ...]:
-    parts = without_titles(folded)
+    parts = without_titles(folded, person=False)
     stop = words("en", "words", "stop") - words("en", "names", "particles")
     if not 2 <= len(parts) <= 5 or any(part[0].isdigit() or part in stop for part in parts):
         return ()
@@ -147,6 +153,8 @@ def overlap(name: Words, answer: Tokens, question: frozenset[str], asks_person: 
             continue
         if len(name.stems) == 1 and not _plural(answer.words[window[0]], name.only):
             return Overlap("partial", *answer.span(*window))  # hunt for hunting
+        if _another(name, answer, *window):
+            continue
         close = window[1] - window[0] < len(wanted) + 1
         return Overlap("inflected" if close else "reworded", *answer.span(*window))
     if len(found_new) < _ENOUGH * len(new) or name.person:
@@ -155,6 +163,17 @@ def overlap(name: Words, answer: Tokens, question: frozenset[str], asks_person: 
         return person  # Harlem River and East River share only what they are
     first = answer.stems.index(found_new[0])
     return Overlap("partial", *answer.span(first, first))
+
+
+def _another(name: Words, answer: Tokens, first: int, last: int) -> bool:
+    """Whether the words between make another name of it: Michigan State University."""
+    if not name.proper:
+        return False
+    stop = words("en", "words", "stop")
+    between = [answer.words[i] for i in range(first + 1, last) if answer.stems[i] not in name.stems]
+    if name.person:  # George H. W. Bush is not George W. Bush
+        return any(len(word) == 1 for word in between)
+    return any(word not in stop for word in between)
 
 
 def _plural(a: str, b: str) -> bool:
@@ -189,15 +208,44 @@ def _person_in(
             continue
         for j in range(i - 1, max(-1, i - 5), -1):
             given = answer.words[j]
-            if any(same_given(given, g) for g in givens) if exact else given in givens:
+            if _is_given(given, givens) if exact else given in givens:
+                if _other_middle(givens, answer.words[j + 1 : i]):
+                    continue
                 return Overlap("short_name", *answer.span(j, i))
         if asks_person and exact and len(family) > 2 and root not in question:
+            while i and answer.words[i - 1] in givens and answer.words[i - 1] in _particles():
+                i -= 1  # van Gogh, da Vinci
             before = answer.words[i - 1] if i else ""
             alone = not before or before in _introductions()
             likely = Overlap("short_name" if alone else "family_name", *answer.span(i, i))
             if alone:
                 return likely
     return likely  # a family name may be another's
+
+
+def _is_given(given: str, givens: list[str]) -> bool:
+    """Whether a word before the family name is a given name of it; an initial has to be the first."""
+    if not givens:
+        return False
+    return same_given(given, givens[0]) or (len(given) > 1 and given in givens[1:])
+
+
+def _other_middle(givens: list[str], between: list[str]) -> bool:
+    """George H. W. Bush is not George W. Bush."""
+    middle = givens[1:]
+    return bool(
+        middle
+        and between
+        and len(between) <= len(middle) + 1
+        and between[0] not in _particles()
+        and middle[0] not in _particles()
+        and not any(same_given(between[0], one) for one in middle)
+    )
+
+
+@functools.cache
+def _particles() -> frozenset[str]:
+    return words("en", "names", "particles")
 
 
 @functools.cache

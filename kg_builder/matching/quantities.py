@@ -80,7 +80,10 @@ def _lexicon() -> _Lexicon:
 
 def quantities(text: str) -> list[Quantity]:
     """Every number of ``text`` (as ``normalise.plain`` gives it) with the unit beside it."""
-    found = [_measure(text, numeral) for numeral in _ratios(text, numerals(text))]
+    found: list[Quantity] = []
+    for numeral in _ratios(text, numerals(text)):
+        if not found or numeral.start >= found[-1].end:  # the 千 of 平方千米 is no number
+            found.append(_measure(text, numeral))
     return _sums(text, found)
 
 
@@ -186,7 +189,11 @@ def _sums(text: str, found: list[Quantity]) -> list[Quantity]:
     summed: list[Quantity] = []
     for quantity in found:
         last = summed[-1] if summed else None
-        if (
+        if last is not None and (part := _shortened(text, last, quantity)) is not None:
+            summed[-1] = last._replace(
+                value=last.value + part, step=quantity.step, digits=9, end=quantity.end
+            )
+        elif (
             last is not None
             and quantity.dimension not in ("", "ratio", "temperature")
             and last.dimension == quantity.dimension
@@ -201,6 +208,18 @@ def _sums(text: str, found: list[Quantity]) -> list[Quantity]:
         else:
             summed.append(quantity)
     return summed
+
+
+def _shortened(text: str, last: Quantity, quantity: Quantity) -> float | None:
+    """What a number adds whose unit is left out: 1小时40分 is 100 minutes, 1米8 is 1.8 metres."""
+    if quantity.dimension or quantity.ordinal or last.end != quantity.start:
+        return None
+    if last.unit == "hour" and text.startswith("分", quantity.end):
+        return quantity.value * 60
+    digits = quantity.end - quantity.start
+    if last.unit == "metre" and text[last.end - 1] == "米" and digits < 3 and quantity.value < 100:
+        return quantity.value / float(10**digits)
+    return None
 
 
 def likeness(gold: Quantity, other: Quantity) -> Likeness:

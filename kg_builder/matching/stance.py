@@ -22,6 +22,17 @@ _CLOSING = r"[\"')\]\s》」』]*"
 _OPENING = r"(?:(?:the|an?|in|on|by|at|from|of|to)\s)*[\"'(《「『]*"
 _ITEM = r"(?P<other>[^,，。；;!?！？\n.]{1,40})"
 _ITEMS = re.compile(r"[,，。；;!?！？\n.]")
+_ODD = ["除", "与", "和", "跟", "同", "between", "? no", "？不"]
+_EXCEPT = re.compile(r"除(?:了|去|开)?[^,，。;；]*$")
+_OUTSIDE = re.compile(r"(?:之外|以外|外)(?!国)")
+# 「与李白齐名的杜甫」 names somebody else.
+_BESIDE_ZH = re.compile(r"[与和跟同][《\"]?$")
+_BESIDE = re.compile(
+    r"[》\"]?(?:齐名|并称|同时|同期|合作|合著|相识|有关|无关|类似|相似|相邻|接壤|交界)"
+)
+_NO = re.compile(r"[》\"]?\s?[?？]\s?(?:no\b|不[,，。!！是对])")
+_SLASH = re.compile(r"\s/\s(?P<other>[^/,.;]{2,40})")
+_BETWEEN = re.compile(r"\bbetween\s[^,.;]*$")
 _VERB = re.compile(r"\b(?:is|was|are|were)\b")
 
 
@@ -60,6 +71,10 @@ class _Patterns(NamedTuple):
     hedge_zh: re.Pattern[str]
     hedge_en: re.Pattern[str]
     kin: re.Pattern[str]
+    kin_of: re.Pattern[str]
+    belief: re.Pattern[str]
+    taken_back: re.Pattern[str]
+    refusal_turn: re.Pattern[str]
     refusal: re.Pattern[str]
 
 
@@ -70,6 +85,7 @@ def _patterns() -> _Patterns:
     phrases = [
         *deny["words"], *deny["after"], *deny_en["words"], *deny_en["after"], *hedge["words"],
         *hedge["or"], hedge["choice"], *hedge_en["words"], *hedge_en["or"],
+        *zh["belief"]["words"], *en["belief"]["words"], *_ODD, *(f"{k} of" for k in en["names"]["kin"]),
     ]  # fmt: skip
     refusals = [*zh["refusal"]["phrases"], *en["refusal"]["phrases"]]
     or_words = f"(?:{any_of(hedge['or'])}|{any_of(hedge_en['or'])})"
@@ -97,6 +113,10 @@ def _patterns() -> _Patterns:
         kin=re.compile(
             rf"{_CLOSING}(?:的{any_of(zh['names']['kin'])}|'s\s(?:[a-z]+\s)?{any_of(en['names']['kin'])})"
         ),
+        kin_of=re.compile(rf"(?P<who>[^,;]*?){any_of(en['names']['kin'])}\s(?:of|to)\s{_OPENING}$"),
+        belief=re.compile(rf"{any_of(zh['belief']['words'])}|{any_of(en['belief']['words'])}"),
+        taken_back=re.compile(rf"{any_of(zh['belief']['turns'])}|{any_of(en['belief']['turns'])}"),
+        refusal_turn=re.compile(rf"{any_of(hedge['turns'])}|{any_of(hedge_en['turns'])}"),
         refusal=re.compile(rf"{any_of(zh['refusal']['phrases'])}|{any_of(en['refusal']['phrases'])}"),
     )  # fmt: skip
 
@@ -116,9 +136,10 @@ def may_refuse(words: list[str]) -> bool:
     return not _patterns().refusal_cues.isdisjoint(words)
 
 
-def same_sentence(text: str, a: int, b: int) -> bool:
-    """Whether two places of a text lie in one sentence."""
-    return not _SENTENCE.search(text, min(a, b), max(a, b))
+def refuses(text: str, phrase: int, name: int) -> bool:
+    """Whether a phrase of refusal speaks of the name: in one sentence, and nothing between turns it."""
+    a, b = min(phrase, name), max(phrase, name)
+    return not _SENTENCE.search(text, a, b) and not _patterns().refusal_turn.search(text, a, b)
 
 
 class Context(NamedTuple):
@@ -139,10 +160,17 @@ def stance(text: str, start: int, end: int, context: Context) -> Stance:
     ):
         return "hedged"
     clause = _masked(_CLAUSE.split(before)[-1])
-    if _denied(clause, context.question) or _denied_after(after):
+    if _denied(clause, after, context.question) or _denied_after(after):
         return "negated"
+    if _taken_back(text, end, clause) or (_EXCEPT.search(clause) and _OUTSIDE.match(after)):
+        return "negated"
+    if _BESIDE_ZH.search(clause) and _BESIDE.match(after):
+        return "related"
     if _one_of_several(text, before, after, context):
         return "hedged"
+    found = p.kin_of.search(clause)
+    if found and not _speaks_of(found["who"], context.question):
+        return "related"
     if p.kin.match(after) and not _known(after, context.question):
         return "related"
     return "asserted"
@@ -155,16 +183,33 @@ def _known(after: str, question: str) -> bool:
     return bool(words) and bool(question) and f" {words} " in fold(question)
 
 
+def _speaks_of(subject: str, question: str) -> bool:
+    """ "Ares is the son of Zeus" answers whose son Ares is."""
+    asked = fold(question)
+    return any(len(word) > 3 and f" {word} " in asked for word in fold(subject).split())
+
+
+def _taken_back(text: str, end: int, clause: str) -> bool:
+    """Whether what the clause says somebody believes is said to be otherwise further on."""
+    p = _patterns()
+    if _NO.match(text, end):
+        return True
+    belief = p.belief.search(clause)
+    return belief is not None and p.taken_back.search(text, end, end + 2 * REACH) is not None
+
+
 def _masked(clause: str) -> str:
     return _patterns().harmless.sub(lambda found: "＿" * len(found.group()), clause)
 
 
-def _denied(clause: str, question: str) -> bool:
+def _denied(clause: str, after: str, question: str) -> bool:
     p = _patterns()
     for found in p.deny_zh.finditer(clause):
         gap, word = clause[found.end() :], found.group()
+        if word == "非" and after.startswith("莫属"):
+            continue
         reach = _REACH_ZH if "是" in word or len(word) > 2 else 4
-        if len(gap) > reach or p.turn_zh.search(gap) or "是" in gap or '"' in gap:
+        if len(gap) > reach or p.turn_zh.search(gap) or "是" in gap[len(word) > 3 :] or '"' in gap:
             continue
         if "的" in gap and "是" not in word and "非" not in word:  # 不出名的某人
             continue
@@ -199,6 +244,11 @@ def _one_of_several(text: str, before: str, after: str, context: Context) -> boo
         other, comma = _ITEMS.split(head.rstrip(",，"))[-1], head.endswith((",", "，"))
         if _candidate(other, comma, left, sentence, context):
             return True
+    if context.strict and _BETWEEN.search(sentence[0]) and right.lstrip().startswith("and "):
+        return True
+    slash = _SLASH.match(right)
+    if context.strict and slash and not context.is_gold(slash["other"]):
+        return True
     if "还是" in sentence[0] + sentence[1] and re.search(
         rf"是[^，,]*(?:＠还是|还是[{IDEOGRAPH}《\"]*＠)", "＠".join(sentence)
     ):

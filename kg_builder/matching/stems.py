@@ -18,6 +18,14 @@ def _spelling() -> dict[str, str]:
     }
 
 
+def variants(word: str) -> list[str]:
+    """The other spellings and forms of a word: mice for mouse."""
+    root = _spelling().get(word, word)
+    return [other for other, of in _spelling().items() if of == root and other != word] + (
+        [root] if root != word else []
+    )
+
+
 def _undouble(word: str) -> str:
     return word[:-1] if len(word) > 3 and word[-1] == word[-2] and word[-1] not in "lsz" else word
 

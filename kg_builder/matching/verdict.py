@@ -10,11 +10,11 @@ from kg_builder.matching.answer import Answer, folded_question, mend
 from kg_builder.matching.dates import Date, agreement
 from kg_builder.matching.golds import Name, Prepared, finer, prepare
 from kg_builder.matching.lexicon import any_of, pack
-from kg_builder.matching.normalise import fold, plain
+from kg_builder.matching.normalise import fold, is_ideograph, plain
 from kg_builder.matching.overlap import overlap
 from kg_builder.matching.quantities import likeness
-from kg_builder.matching.stance import REACH, may_matter, may_refuse, refusal, same_sentence
-from kg_builder.question import Gold
+from kg_builder.matching.stance import REACH, may_matter, may_refuse, refusal, refuses
+from kg_builder.question import AnswerType, Gold
 
 Verdict = Literal["right", "wrong", "ambiguous"]
 
@@ -78,7 +78,7 @@ def matches(answer: str, gold: Gold, *, question: str = "") -> Match:
         for needle in prepared.needles:
             place = flat.find(needle)
             if place >= 0:
-                if _plainly(answer, flat, place, needle, question):
+                if _plainly(answer, flat, place, needle, question, gold.answer_type):
                     return Match("right", "named", needle.strip())
                 break
         else:
@@ -87,7 +87,9 @@ def matches(answer: str, gold: Gold, *, question: str = "") -> Match:
     return _judge(Answer(answer, flat, prepared, question), gold)
 
 
-def _plainly(answer: str, flat: str, place: int, needle: str, question: str) -> bool:
+def _plainly(
+    answer: str, flat: str, place: int, needle: str, question: str, kind: AnswerType
+) -> bool:
     """Whether a name stands in the answer with nothing around it that needs a closer look."""
     if len(needle) == len(flat):
         return True
@@ -96,6 +98,8 @@ def _plainly(answer: str, flat: str, place: int, needle: str, question: str) -> 
         return False
     if not answer.isascii() and ("、" in answer or "·" in answer or "・" in answer):
         return False  # a list, or a name that may go on
+    if "《" in answer or (kind in ("person", "work") and is_ideograph(flat[end : end + 1] or "a")):
+        return False
     if answer.count(",") > 2 or "1." in answer:
         return False
     around = flat[max(0, place - 2 * REACH) : end + 2 * REACH].split()
@@ -159,7 +163,7 @@ def _find(text: Answer, name: Name) -> _Finding:
             best = min(best, _named(text, name, needle))
             if best[0] <= _RIGHT:
                 return best
-    if name.spaced and text.squeezed:
+    if best == _ABSENT and name.spaced and text.squeezed:
         for pattern in name.spaced:
             found = pattern.search(text.plain)
             if found:
@@ -310,6 +314,6 @@ def _refused(text: Answer, rank: int, found: str) -> int:
         return _RANK["declined"] if rank == _ABSENT[0] else rank
     needle = found.strip()
     place = text.plain.find(needle.replace(" ", "") if not needle.isascii() else needle)
-    if place >= 0 and same_sentence(text.plain, phrase.start(), place):
+    if place >= 0 and refuses(text.plain, phrase.start(), place):
         return _RANK["declined"]
     return max(rank, _RANK["refused"])
