@@ -8,8 +8,8 @@ tokens are those of ``generate`` (bench/probe.py checks).
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +21,8 @@ from training.engine.rows import Row, apart, draw, stream_of
 from training.errors import ModelError
 from training.generation import Generation, Message, Sampling
 
+# Of a guess no more than this is tried: the longest one widens the pass of all.
+DRAFT_TOKENS = 16
 FLOOR = -100.0  # log of a probability that underflowed
 # Templates that know these obey, others ignore them: a short answer is asked for, not a chain of thought.
 TEMPLATE_OPTIONS: dict[str, Any] = {"enable_thinking": False}
@@ -33,7 +35,8 @@ class LocalModel:
     """Runs batches of conversations on the CPU or a GPU.
 
     ``refusal_prefix`` is the text whose probability after the prompt is reported with every generation; of
-    several (one a language) the probabilities are added. Greedy decoding is plain: penalties that a model's
+    several (one a language) the probabilities are added. ``base`` is the same model as it was before tuning,
+    None where no adapter is loaded. Greedy decoding is plain: penalties that a model's
     ``generation_config`` asks for are not applied, so that log-probabilities stay the model's own.
     ``tokens_per_batch`` bounds rows × (longest prompt + new tokens) of one batch; it is halved for good
     when the device runs out of memory.
@@ -46,9 +49,11 @@ class LocalModel:
         *,
         name: str,
         refusal_prefix: str | Sequence[str] = "",
+        base: LocalModel | None = None,
         tokens_per_batch: int = 16_384,
     ) -> None:
         self.model = model.eval()
+        self.base = base
         self.tokenizer = tokenizer
         self.name = name
         self.tokens_per_batch = tokens_per_batch
@@ -97,9 +102,13 @@ class LocalModel:
             model = AutoModelForCausalLM.from_pretrained(weights, revision=pinned, **extra)
         except (OSError, ValueError) as error:
             raise ModelError(f"Cannot load the model {str(weights)!r}: {error}") from error
+        if not placed:
+            model.to(torch.device(device) if device else best_device())  # type: ignore[arg-type]
+        untuned = None
         if peft:
             from peft import PeftModel
 
+            untuned = twin(model)
             try:
                 model = PeftModel.from_pretrained(model, str(adapter))  # type: ignore[assignment]
             except (OSError, ValueError, RuntimeError) as error:
@@ -111,14 +120,15 @@ class LocalModel:
                 f"The model {str(base)!r} has no chat template. Use a chat (instruct) model, or add "
                 "chat_template.jinja to its folder."
             )
-        if not placed:
-            model.to(torch.device(device) if device else best_device())  # type: ignore[arg-type]
+        named, limit = name or str(base), tokens_per_batch
         return cls(
             model,
             tokenizer,
-            name=name or str(base),
+            name=named,
             refusal_prefix=refusal_prefix,
-            tokens_per_batch=tokens_per_batch,
+            base=untuned
+            and cls(untuned, tokenizer, name=f"{named} (base)", tokens_per_batch=limit),
+            tokens_per_batch=limit,
         )
 
     # ---- the protocol ----------------------------------------------------------------------------
@@ -162,11 +172,6 @@ class LocalModel:
             return found
 
         return self._batched(conversations, max(map(len, texts)), work)
-
-    @cached_property
-    def base(self) -> LocalModel | None:
-        """The same model as it was before tuning; None where no adapter is loaded."""
-        return UntunedModel(self) if hasattr(self.model, "disable_adapter") else None
 
     # ---- the parts -------------------------------------------------------------------------------
 
@@ -226,8 +231,8 @@ class LocalModel:
         layers = set(getattr(config, "layer_types", None) or ["full_attention"])
         if layers != {"full_attention"} or getattr(config, "sliding_window", None):
             return []
-        encode = self.tokenizer.encode
-        return [encode(d, add_special_tokens=False)[: new_tokens - 1] for d in drafts]
+        encode, most = self.tokenizer.encode, min(DRAFT_TOKENS, new_tokens - 1)
+        return [encode(draft, add_special_tokens=False)[:most] for draft in drafts]
 
     def _read(
         self, prompts: list[list[int]], guesses: Sequence[list[int]] = ()
@@ -411,24 +416,11 @@ class LocalModel:
         )
 
 
-class UntunedModel(LocalModel):
-    """A tuned model's weights with its adapter switched off."""
-
-    def __init__(self, tuned: LocalModel) -> None:
-        self.__dict__.update(tuned.__dict__)
-        self.base = None
-        # Whether the model of before would refuse says nothing that is asked for: no pass for it.
-        self.prefixes = []
-        self.name = f"{tuned.name} (base)"
-
-    def _batched(
-        self,
-        conversations: Sequence[Sequence[Message]],
-        new_tokens: int,
-        work: Callable[[list[int], list[list[int]]], list[T]],
-    ) -> list[T]:
-        with self.model.disable_adapter():
-            return super()._batched(conversations, new_tokens, work)
+def twin(model: Any) -> Any:
+    """The same network on the same weights: what is put around the modules of one, as an adapter is, does
+    not touch the other."""
+    shared = {id(tensor): tensor for tensor in [*model.parameters(), *model.buffers()]}
+    return copy.deepcopy(model, shared)
 
 
 def probability_of(
