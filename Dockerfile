@@ -36,7 +36,7 @@ RUN --mount=type=bind,source=deploy/requirements.py,target=/tmp/requirements.py 
 FROM remote-dependencies AS remote
 COPY . .
 RUN pip install --no-deps -e .
-USER zhizhi
+USER 10001
 ENV ZHIZHI_HOST=0.0.0.0 ZHIZHI_LOG_FORMAT=json
 VOLUME /data
 EXPOSE 8000
@@ -49,7 +49,7 @@ CMD ["serve", "--out", "/data/run"]
 FROM gpu-dependencies AS gpu
 COPY . .
 RUN pip install --no-deps -e .
-USER zhizhi
+USER 10001
 ENV ZHIZHI_HOST=0.0.0.0 ZHIZHI_LOG_FORMAT=json NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility
 VOLUME /data
 EXPOSE 8000
@@ -62,7 +62,7 @@ CMD ["demo", "--out", "/data/run"]
 FROM cpu-dependencies AS cpu
 COPY . .
 RUN pip install --no-deps -e .
-USER zhizhi
+USER 10001
 ENV ZHIZHI_HOST=0.0.0.0 ZHIZHI_LOG_FORMAT=json
 VOLUME /data
 EXPOSE 8000

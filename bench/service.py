@@ -15,10 +15,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import multiprocessing
 import os
 import random
-import socket
 import statistics
 import sys
 import time
@@ -32,85 +30,9 @@ sys.path[:] = [str(Path(__file__).parents[1])] + [
     entry for entry in sys.path if Path(entry or ".").resolve() != Path(__file__).parent.resolve()
 ]
 
+from bench.support.servers import Server, free_port, serve_plain, serve_zhizhi  # noqa: E402
+
 CLIENTS = 16
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
-
-
-# ---- the servers ------------------------------------------------------------------------------------
-
-
-def serve_zhizhi(run: str, port: int, speculate: str) -> None:
-    """The service as it is, without its cache: every question is worked on."""
-    from service.app import create_app
-    from service.server import serve
-    from service.settings import Settings
-    from zhizhi.serving import open_run
-
-    settings = Settings(port=port, cache_size=0, speculate=speculate, log_level="error")
-    model, chain = open_run(Path(run))
-    sys.exit(serve(create_app(settings, model, chain), settings))
-
-
-def serve_plain(run: str, port: int) -> None:
-    """What one writes first: an endpoint that calls the same model with its one question."""
-    import threading
-
-    import uvicorn
-    from fastapi import Body, FastAPI
-
-    from zhizhi.serving import open_run
-
-    model, _ = open_run(Path(run))
-    lock = threading.Lock()  # a model's forward pass is not for two threads
-    app = FastAPI()
-
-    @app.get("/readyz")
-    def readyz() -> dict[str, bool]:
-        return {"ready": True}
-
-    @app.post("/v1/qa")
-    def qa(question: str = Body(embed=True)) -> dict[str, Any]:
-        with lock:
-            (attempt,) = model.attempt([question])
-        return {"answer": attempt.text, "confidence": attempt.confidence}
-
-    uvicorn.run(app, host="127.0.0.1", port=port, log_level="error")
-
-
-class Server:
-    """A server process that is ended at the end."""
-
-    def __init__(self, target: Any, *arguments: Any) -> None:
-        self.port = free_port()
-        context = multiprocessing.get_context("spawn")
-        self.process = context.Process(
-            target=target, args=(arguments[0], self.port, *arguments[1:]), daemon=True
-        )
-        self.url = f"http://127.0.0.1:{self.port}"
-
-    def __enter__(self) -> Server:
-        self.process.start()
-        until = time.monotonic() + 180
-        while time.monotonic() < until:
-            try:
-                if httpx.get(f"{self.url}/readyz").status_code == 200:
-                    return self
-            except httpx.TransportError:
-                if not self.process.is_alive():
-                    sys.exit(f"The server ended with status {self.process.exitcode}.")
-            time.sleep(0.1)
-        sys.exit("The server did not get ready within three minutes.")
-
-    def __exit__(self, *_: object) -> None:
-        self.process.terminate()
-        self.process.join(10)
-
-
-# ---- the measurements -------------------------------------------------------------------------------
 
 
 async def throughput(url: str, questions: list[str], extra: dict[str, Any]) -> float:
@@ -151,13 +73,20 @@ def overhead(run: Path, questions: list[str]) -> tuple[float, float]:
     through: list[float] = []
     within: list[float] = []
     with httpx.Client(base_url=f"http://127.0.0.1:{settings.port}") as client:
-        for question in questions:
-            started = time.perf_counter()
-            model.attempt([question])
-            within.append(1000 * (time.perf_counter() - started))
-            started = time.perf_counter()
+
+        def over_http(question: str) -> None:
             client.post("/v1/qa", json={"question": question, "fallback": "never"})
-            through.append(1000 * (time.perf_counter() - started))
+
+        def in_process(question: str) -> None:
+            model.attempt([question])
+
+        for number, question in enumerate(questions):
+            ways = [(over_http, through), (in_process, within)]
+            # In turn, so that neither always finds the caches warm.
+            for ask, taken in ways if number % 2 else reversed(ways):
+                started = time.perf_counter()
+                ask(question)
+                taken.append(1000 * (time.perf_counter() - started))
     server.should_exit = True
     return statistics.median(through), statistics.median(within)
 
@@ -189,16 +118,19 @@ def refusal_tokens(run: Path, questions: list[str]) -> tuple[float | None, int]:
     from zhizhi.serving import open_run
 
     model, _ = open_run(run)
-    attempts = model.attempt(questions)
-    refused = [i for i, attempt in enumerate(attempts) if attempt.refused]
+    refused = [q for q, a in zip(questions, model.attempt(questions), strict=True) if a.refused]
     if not refused:
         return None, 0
-    sampling = Sampling(max_new_tokens=model.spec.max_new_tokens)
-    conversations = [model.conversation(questions[i]) for i in refused]
-    full = model.model.generate(conversations, sampling)
+    whole = Sampling(max_new_tokens=model.spec.max_new_tokens)
+    ending = whole.model_copy(update={"stop_at_refusal": True})
+    conversations = [model.conversation(question) for question in refused]
     shares = [
-        attempts[i].generation.completion_tokens / max(1, generation.completion_tokens)
-        for i, generation in zip(refused, full, strict=True)
+        early.completion_tokens / full.completion_tokens
+        for early, full in zip(
+            model.model.generate(conversations, ending),
+            model.model.generate(conversations, whole),
+            strict=True,
+        )
     ]
     return statistics.mean(shares), len(refused)
 
@@ -221,14 +153,14 @@ def main() -> None:
     run = str(arguments.run)
     never = {"fallback": "never"}  # the plain server has nothing to fall back to
 
-    with Server(serve_zhizhi, run, "off") as ours:
+    with Server(serve_zhizhi, run) as ours:
         asyncio.run(throughput(ours.url, questions[:32], never))
         shared = asyncio.run(throughput(ours.url, questions, never))
     with Server(serve_plain, run) as plain:
         asyncio.run(throughput(plain.url, questions[:32], {}))
         single = asyncio.run(throughput(plain.url, questions, {}))
     through, within = overhead(arguments.run, questions[:100])
-    with Server(serve_zhizhi, run, "always") as ours:
+    with Server(serve_zhizhi, run, speculate="always") as ours:
         took, should, n_routed = routed(ours.url, questions[:150])
     share, n_refused = refusal_tokens(arguments.run, questions)
 

