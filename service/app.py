@@ -28,6 +28,7 @@ from service.drift import DriftAlarm
 from service.feedback import feedback_routes
 from service.guard import Guard
 from service.health import health_routes
+from service.logs import AnswerLines
 from service.metrics import Metrics
 from service.middleware import QUIET, BodyLimits, RequestIds
 from service.native import native_routes
@@ -72,7 +73,7 @@ def create_app(
         chosen = speculate[settings.speculate]
         return Backend(attempter, chain, settings, on_batch=metrics.batch, speculate=chosen)
 
-    observers: list[Observer] = [metrics, prior, alarm]
+    observers: list[Observer] = [metrics, prior, alarm, AnswerLines(settings.log_questions)]
     if settings.tracing:
         from service.traces import Traces
 

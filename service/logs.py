@@ -7,9 +7,13 @@ import logging
 import sys
 import time
 from contextvars import ContextVar
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from service.settings import Settings
+
+if TYPE_CHECKING:
+    from service.desk import Ticket
+    from service.router import Outcome
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 
@@ -61,3 +65,24 @@ def configure_logging(settings: Settings) -> None:
     # Libraries that log every call of theirs.
     for name in ("httpx", "httpcore", "alembic", "watchfiles"):
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+
+
+class AnswerLines:
+    """A line an answer: its way, and, only where ``questions`` are asked for, what was asked."""
+
+    def __init__(self, questions: bool) -> None:
+        self._questions = questions
+        self._logger = logging.getLogger("zhizhi.answers")
+
+    def answered(self, _: Ticket, outcome: Outcome) -> None:
+        answer = outcome.answer
+        told = {
+            "answer_id": answer.id,
+            "reason": answer.reason,
+            "abstention": answer.abstention,
+            "confidence": answer.confidence and round(answer.confidence, 3),
+            "cached": answer.cached or None,
+            "question": answer.question if self._questions else None,
+        }
+        extra = {name: value for name, value in told.items() if value is not None}
+        self._logger.info("%s", answer.route, extra=extra)

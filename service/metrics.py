@@ -9,6 +9,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from service.desk import Desk, Ticket
 from service.router import Outcome
+from service.seams import Breaking
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 SHARES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1)
@@ -74,6 +75,12 @@ class Metrics:
             "Tokens not generated because the refusal was certain before.",
             registry=r,
         )
+        self.breakers = Gauge(
+            "zhizhi_breaker_open",
+            "1 where a search provider is left alone because it failed lately.",
+            ("provider",),
+            registry=r,
+        )
         self.info = Gauge("zhizhi_serving", "What is served now.", ("model", "index"), registry=r)
 
     def watch(self, desk: Desk) -> None:
@@ -93,12 +100,6 @@ class Metrics:
 
     def _gauge(self, name: str, words: str, value: Callable[[], float]) -> None:
         Gauge(name, words, registry=self.registry).set_function(value)
-
-    def breakers(self, states: Callable[[], dict[str, float]], names: list[str]) -> None:
-        """The circuit breakers of retrieval's providers: 0 closed, 0.5 half open, 1 open."""
-        gauge = Gauge("zhizhi_breaker_open", "Breakers.", ("provider",), registry=self.registry)
-        for name in names:
-            gauge.labels(name).set_function(lambda name=name: states().get(name, 0.0))  # type: ignore[misc]
 
     def batch(self, size: int, seconds: float) -> None:
         self.batch_size.observe(size)
@@ -129,6 +130,11 @@ class Metrics:
         self.saved.inc(answer.usage.get("tokens_saved", 0))
 
     def exposition(self, desk: Desk) -> bytes:
+        self.breakers.clear()
+        web = getattr(desk.backend.chain, "web", None)
+        if isinstance(web, Breaking):
+            for provider, opened in web.breakers.items():
+                self.breakers.labels(provider).set(opened)
         self.info.clear()
         self.info.labels(desk.backend.model, desk.backend.index or "").set(1)
         return generate_latest(self.registry)

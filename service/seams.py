@@ -37,5 +37,13 @@ class AsyncChain(Protocol):
     ) -> Reading: ...
 
 
+@runtime_checkable
+class Breaking(Protocol):
+    """A search with circuit breakers: providers that failed lately are left alone (True) for a while."""
+
+    @property
+    def breakers(self) -> dict[str, bool]: ...
+
+
 Ask = Callable[[str], Awaitable[Attempt]]
 Read = Callable[[str, Sources, float], Awaitable[Reading]]

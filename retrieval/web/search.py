@@ -81,6 +81,11 @@ class WebSearch:
     def name(self) -> str:
         return "web:" + ",".join(lane.provider.name for lane in self._lanes)
 
+    @property
+    def breakers(self) -> dict[str, bool]:
+        """The providers, and whether each is left alone because it failed lately."""
+        return {lane.provider.name: lane.breaker.open for lane in self._lanes}
+
     async def search(
         self, question: str, k: int, *, deadline: float | None = None
     ) -> list[Evidence]:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
+import time
 
 import httpx
 import pytest
@@ -127,3 +129,44 @@ async def test_without_a_log_feedback_is_refused(client: httpx.AsyncClient) -> N
     response = await client.post("/v1/feedback", json=said)
     assert response.status_code == 501
     assert response.json()["type"] == "urn:zhizhi:problem:no-log"
+
+
+@pytest.mark.parametrize("wanted", [False, True])
+async def test_questions_are_logged_only_where_they_are_asked_for(
+    wanted: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    app = create_app(Settings(log_questions=wanted), SmallModel(), SmallLibrary())
+    async with client_of(app) as client:
+        answer = (await client.post("/v1/qa", json={"question": FATHER})).json()
+    (line,) = [record for record in caplog.records if record.name == "zhizhi.answers"]
+    assert line.getMessage() == "retrieval"
+    assert vars(line)["answer_id"] == answer["id"]
+    assert vars(line).get("question") == (FATHER if wanted else None)
+
+
+async def test_a_provider_that_hangs_costs_the_deadline_of_nobody_and_is_left_alone() -> None:
+    """A real chain over a search engine that accepts the connection and says nothing."""
+    from retrieval.chain import RetrievalChain
+    from retrieval.web.providers import make_providers
+    from retrieval.web.search import WebSearch, WebSettings
+
+    hanging = await asyncio.start_server(lambda *_: asyncio.sleep(60), "127.0.0.1", 0)
+    port = hanging.sockets[0].getsockname()[1]
+    web = WebSearch(
+        make_providers([f"searxng=http://127.0.0.1:{port}"]),
+        settings=WebSettings(provider_seconds=0.3, failures=2),
+    )
+    app = create_app(Settings(cache_size=0), SmallModel(), RetrievalChain(web=web))
+    async with client_of(app) as client:
+        for opened in (0, 0, 1):
+            assert (await scrape(client))["zhizhi_breaker_open", frozenset(
+                {("provider", "searxng")})] == opened  # fmt: skip
+            started = time.monotonic()
+            asked = {"question": PHONE, "deadline_ms": 2000}
+            answer = (await client.post("/v1/qa", json=asked)).json()
+            assert (answer["route"], answer["reason"]) == ("refused", "search_unavailable")
+            assert time.monotonic() - started < 2.5
+        # What the model knows is not held up.
+        assert (await client.post("/v1/qa", json={"question": CAPITAL})).json()["route"] == "direct"
+    hanging.close()
