@@ -37,6 +37,8 @@ from training.tuning import (
 __all__ = ["best_step", "load_for_tuning", "lora", "tune"]
 
 # PEFT takes layers_to_transform only with names written out; these are the Llama family's.
+# Parts of a batch that are padded apart: refusals are longer than answers.
+PARTS = 4
 LINEAR = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 
 
@@ -141,8 +143,8 @@ class CompletionSFTTrainer(SFTTrainer):
                 model, inputs, return_outputs, num_items_in_batch
             )
         inner = model.get_base_model() if isinstance(model, PeftModel) else model
-        total, logits = completion_loss(inner, inputs["input_ids"], inputs["labels"])
-        return total / (len(logits) if num_items_in_batch is None else num_items_in_batch)
+        total, count = completion_loss(inner, inputs["input_ids"], inputs["labels"], PARTS)
+        return total / (count if num_items_in_batch is None else num_items_in_batch)
 
 
 def step_count(examples: int, settings: SFTSettings, processes: int = 1) -> int:

@@ -25,6 +25,7 @@ from training.engine.local import LocalModel
 from training.errors import TrainingError
 from training.generation import Sampling
 from training.label import Label
+from training.language_pack import language_pack
 from training.probe import ask
 
 CURVES = "curves.jsonl"
@@ -61,9 +62,12 @@ class CurveCallback(TrainerCallback):
         if any(row.step == step for row in self.rows):
             return
         training = model.training
-        local = LocalModel(model, self.tokenizer, name="tuned")
+        languages = {q.language for questions in self.sets.values() for q in questions}
+        prefixes = [language_pack(language).refusal_prefix for language in sorted(languages)]
+        local = LocalModel(model, self.tokenizer, name="tuned", refusal_prefix=prefixes)
+        sampling = Sampling(max_new_tokens=NEW_TOKENS, stop_at_refusal=True)
         for name, questions in self.sets.items():
-            found = local.generate([ask(q) for q in questions], Sampling(max_new_tokens=NEW_TOKENS))
+            found = local.generate([ask(q) for q in questions], sampling)
             texts = [g.text for g in found]
             self.rows.append(curve_row(name, step, questions, texts, self.known))
         model.train(training)

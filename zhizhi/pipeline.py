@@ -147,7 +147,10 @@ def train(
             examples = mix(split["train"], taught_labels, chosen)
             if split_work.first:
                 write_jsonl(folder / "examples.jsonl", examples)
-            tune(base, examples, sets, labels, folder, recipe.sft, progress=progress)
+            # Of the ablation only the end is compared: no curves on the way.
+            points = recipe.sft.evaluations if answers == "own" else 1
+            chosen_sft = recipe.sft.model_copy(update={"evaluations": points})
+            tune(base, examples, sets, labels, folder, chosen_sft, progress=progress)
             if split_work.first:
                 draw(folder, answers)
             return {}
@@ -427,8 +430,8 @@ def _preferred(
 def question_sets(
     recipe: Recipe, split: dict[str, list[Question]], labels: list[Any]
 ) -> dict[str, list[Question]]:
-    """What the curves are drawn on: the experiment's 22 + 22, the whole test split, and the fitting half
-    of the calibration split, on which the checkpoint is chosen."""
+    """What the curves are drawn on: the experiment's 22 + 22, the whole test split, and questions of the
+    fitting half of the calibration split, on which the checkpoint is chosen."""
     from training.calibrate import halves
 
     known = {one.question_id: one.known for one in labels}
@@ -438,7 +441,11 @@ def question_sets(
         *[q for q in split["test"] if known[q.id] is False][:count],
     ]
     fitting, _ = halves(split["calibration"])
-    return {"article": article, "test": split["test"], "calibration": fitting}
+    return {
+        "article": article,
+        "test": split["test"],
+        "calibration": limited(fitting, recipe.choosing_questions),
+    }
 
 
 def draw(folder: Path, answers: str) -> None:

@@ -82,6 +82,7 @@ class Recipe(BaseModel):
     article_per_class: int = Field(
         22, ge=1
     )  # the experiment's 22 known + 22 unknown, for the curves
+    choosing_questions: int = Field(500, ge=1)  # of the calibration split, to choose the checkpoint
     ablation: bool = True  # tune once more with answers in the fixed form
 
     @property

@@ -169,9 +169,9 @@ class CompletionTrainer(Trainer):
         return_outputs: bool = False,
         num_items_in_batch: torch.Tensor | None = None,
     ) -> Any:
-        total, logits = completion_loss(model, inputs["input_ids"], inputs["labels"])
-        loss = total / len(logits)
-        return (loss, {"logits": logits}) if return_outputs else loss
+        total, count = completion_loss(model, inputs["input_ids"], inputs["labels"])
+        loss = total / count
+        return (loss, {"loss": loss}) if return_outputs else loss
 
 
 def new_model(settings: BaseSettings, tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
