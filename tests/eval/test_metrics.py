@@ -5,13 +5,20 @@ from __future__ import annotations
 import math
 import random
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import bootstrap
+from sklearn.metrics import accuracy_score, precision_recall_fscore_support, precision_score
+from statsmodels.stats.proportion import proportion_confint
 
+from eval.bootstrap import percentile_interval, weights
 from eval.counts import count, indicators
+from eval.figures import arm_figures
 from eval.metrics import (
     FIGURES,
+    SHARES,
     accuracy,
     coverage,
     hallucination,
@@ -90,6 +97,52 @@ def test_the_ambiguous_count_as_wrong_and_the_unscored_as_neither() -> None:
     assert precision(c) == 0.5
     assert hallucination(c) == accuracy(c) == refusal(c) == 0.25
     assert over_refusal(c) == 0.25  # an unscored question is in n and refuses nothing
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_refusal_as_a_classifier_agrees_with_scikit_learn(seed: int) -> None:
+    """Refusing is the positive class, not knowing the truth."""
+    rng = random.Random(seed)
+    known = [rng.random() < 0.4 for _ in range(200)]
+    verdicts = rng.choices(VERDICTS, k=200)
+    c = count(indicators(verdicts, known))
+    truth, said = [not k for k in known], [v == "refused" for v in verdicts]
+    p, r, f1, _ = precision_recall_fscore_support(truth, said, average="binary")
+    assert refusal_precision(c) == pytest.approx(p, abs=1e-9)
+    assert refusal_recall(c) == pytest.approx(r, abs=1e-9)
+    assert refusal_f1(c) == pytest.approx(f1, abs=1e-9)
+    right = [v == "correct" for v in verdicts]
+    assert accuracy(c) == pytest.approx(accuracy_score([True] * 200, right), abs=1e-9)
+    answered = [v in ("correct", "wrong", "ambiguous") for v in verdicts]
+    assert precision(c) == pytest.approx(precision_score(right, answered), abs=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_shares_and_their_intervals_agree_with_statsmodels(seed: int) -> None:
+    rng = random.Random(seed)
+    known = [rng.choice([True, False, None]) for _ in range(150)]
+    rows = indicators(rng.choices(VERDICTS, k=150), known)
+    figures = arm_figures(rows, weights([str(i) for i in range(150)], 40, seed))
+    for name, share in SHARES.items():
+        c = count(rows)
+        hits, n = share.successes(c), share.trials(c)
+        assert figures[f"{name}_n"] == n
+        assert figures[name] == pytest.approx(share.figure(c), abs=1e-12)
+        if n:
+            expected = proportion_confint(hits, n, method="wilson")
+            assert figures[f"{name}_interval"] == pytest.approx(expected, abs=1e-9), name
+
+
+def test_the_bootstrap_agrees_with_scipy() -> None:
+    """The percentile interval of a mean, both with many resamples: equal up to their noise."""
+    rng = np.random.default_rng(5)
+    outcomes = (rng.random(300) < 0.3).astype(float)
+    reference = bootstrap(
+        (outcomes,), np.mean, n_resamples=4000, method="percentile", rng=1
+    ).confidence_interval
+    draws = weights([str(i) for i in range(300)], 4000, 2)
+    found = percentile_interval(draws @ outcomes / draws.sum(axis=1))
+    assert found == pytest.approx((reference.low, reference.high), abs=0.006)
 
 
 @settings(deadline=None, max_examples=50)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.calibration import calibration_curve
 from sklearn.metrics import auc, average_precision_score, brier_score_loss, roc_auc_score
 
 from eval.bootstrap import weights
 from eval.ranking import augrc, average_precision, prr, ranking_figures
-from training.selective import aurc, auroc, brier
+from training.selective import aurc, auroc, brier, ece
 
 RNG = np.random.default_rng(7)
 SCORES = RNG.random(400)
@@ -55,6 +56,14 @@ def test_augrc_is_the_area_of_its_definition() -> None:
     assert augrc(SCORES, RIGHT) == pytest.approx(closed, abs=1 / len(order))
     trapezes = auc(np.arange(len(order) + 1) / len(order), np.append(0, generalised))
     assert trapezes == pytest.approx(closed, abs=1e-9)
+
+
+def test_ece_is_its_definition() -> None:
+    """Guo et al. 2017, eq. 3, with the bins of scikit-learn's calibration curve."""
+    accuracy, confidence = calibration_curve(RIGHT, SCORES, n_bins=10)
+    sizes, _ = np.histogram(SCORES, np.linspace(0, 1, 11))
+    expected = float((sizes * np.abs(accuracy - confidence)).sum() / sizes.sum())
+    assert ece(SCORES, RIGHT) == pytest.approx(expected, abs=1e-9)
 
 
 def test_a_perfect_and_a_constant_confidence() -> None:
