@@ -23,7 +23,7 @@ from kg_builder.asking import (
     NO_SUBJECT_NAME,
     SEVERAL_VALUES,
 )
-from kg_builder.bulk.store import Store
+from kg_builder.bulk.store import Store, StoreError
 from kg_builder.cleaning import HAN_SQL, Shape, quoted, rules
 from kg_builder.passages import ALSO, COMMA, MAX_ALIASES, STOP
 from kg_builder.phrasing import capitalise
@@ -95,6 +95,7 @@ def prepare_relations(
             con.executemany("INSERT INTO template VALUES (?, ?, ?, ?)", rows)
     names = [rel for (rel,) in con.execute("SELECT rel FROM wording").fetchall()]
     held = held_out_relations(names, held_out_share, seed)
+    con.execute("CREATE TABLE written (file VARCHAR, size BIGINT)")
     con.execute("CREATE TABLE held_out (rel VARCHAR)")
     if held:
         con.executemany("INSERT INTO held_out VALUES (?)", [[one] for one in sorted(held)])
@@ -228,8 +229,17 @@ def write_questions(store: Store, part: int, path: Path, wording: Wording, ids: 
 
 
 def write_lines(store: Store, sql: str, path: Path) -> None:
-    """Write a column of lines, each with its end, straight from the database's buffers."""
-    with path.open("wb") as file:
+    """Append a column of lines, each with its end, straight from the database's buffers.
+
+    What a killed run left behind what was committed is cut off first.
+    """
+    (start,) = store.one("SELECT coalesce(max(size), 0) FROM written WHERE file = ?", [path.name])
+    path.touch()
+    if path.stat().st_size < start:
+        raise StoreError(f"{path} is shorter than it was. Delete {path.parent} and build again.")
+    with path.open("r+b") as file:
+        file.truncate(start)
+        file.seek(start)
         for batch in store.con.sql(sql).to_arrow_reader(100_000):
             (column,) = batch.columns
             if not len(column):
@@ -239,6 +249,8 @@ def write_lines(store: Store, sql: str, path: Path) -> None:
             places = view.cast("q") if kind == pa.large_string() else view.cast("i")
             start, end = places[column.offset], places[column.offset + len(column)]
             file.write(memoryview(data)[start:end])
+        size = file.tell()
+    store.con.execute("INSERT INTO written VALUES (?, ?)", [path.name, size])
 
 
 def _other(lang: Language) -> Language:

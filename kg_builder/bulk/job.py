@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -43,9 +44,9 @@ def run_job(
             for wording in _wordings(settings)
         }
         tell("write", 0, None)
-        _assemble(out / QUESTIONS, _part_paths(work, "questions", settings, parts), limits)
+        _assemble(out / QUESTIONS, _files(work, "questions", settings), limits)
         if settings.passages or settings.documents:
-            written = _part_paths(work, "passages", settings, parts) if settings.passages else []
+            written = _files(work, "passages", settings) if settings.passages else []
             _assemble(out / PASSAGES, [*written, *_documents(store, settings, work)], {})
         counts = make_report(store, settings.languages)
     shutil.rmtree(work, ignore_errors=True)
@@ -104,11 +105,9 @@ def _export(
         def one_part(part: int = part) -> None:
             for wording in _wordings(settings):
                 lang = wording.language
-                export.write_questions(
-                    store, part, _part(work, "questions", lang, part), wording, ids
-                )
+                export.write_questions(store, part, _file(work, "questions", lang), wording, ids)
                 if settings.passages:
-                    export.write_passages(store, part, _part(work, "passages", lang, part), wording)
+                    export.write_passages(store, part, _file(work, "passages", lang), wording)
 
         store.once(f"part {part}", one_part)
 
@@ -120,24 +119,20 @@ def _wordings(settings: BuildSettings) -> list[Wording]:
     ]
 
 
-def _part(work: Path, what: str, language: Language, part: int) -> Path:
-    return work / f"{what}-{language}-{part:05}.jsonl"
+def _file(work: Path, what: str, language: Language) -> Path:
+    return work / f"{what}-{language}.jsonl"
 
 
-def _part_paths(
-    work: Path, what: str, settings: BuildSettings, parts: int
-) -> list[tuple[Language, Path]]:
-    return [
-        (language, _part(work, what, language, part))
-        for language in settings.languages
-        for part in range(parts)
-    ]
+def _files(work: Path, what: str, settings: BuildSettings) -> list[tuple[Language, Path]]:
+    return [(language, _file(work, what, language)) for language in settings.languages]
 
 
 def _assemble(
     path: Path, parts: Sequence[tuple[Language, Path]], limits: dict[Language, str | None]
 ) -> None:
-    """One file of all parts. ``limits``: the greatest hash of a question id to keep."""
+    """One file of the languages'. ``limits``: the greatest hash of a question id to keep."""
+    if len(parts) == 1 and limits.get(parts[0][0]) is None and _linked(parts[0][1], path):
+        return
     with atomic_write(path) as stream:
         stream.flush()
         for language, part in parts:
@@ -149,3 +144,18 @@ def _assemble(
                 for line in source:
                     if json.loads(line)["id"].partition("-")[2] <= limit:
                         stream.buffer.write(line)  # type: ignore[attr-defined]
+
+
+def _linked(part: Path, path: Path) -> bool:
+    """The only part becomes the file itself where the disk allows it: gigabytes are not copied."""
+    aside = path.with_name(f".{path.name}.link")
+    aside.unlink(missing_ok=True)
+    try:
+        # A link, not a move: a job killed after this begins again with the part where it was.
+        aside.hardlink_to(part)
+    except OSError:
+        return False
+    with aside.open("rb") as file:
+        os.fsync(file.fileno())
+    aside.replace(path)
+    return True

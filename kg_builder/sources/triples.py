@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -69,7 +70,7 @@ class Triples:
                 if layout.delimiter != "|||" and '"' in text:
                     batch, carry = _quoted_rows(text, layout, report)
                 else:
-                    batch = _plain_rows(text.split("\n"), layout, report)
+                    batch = _plain_rows(text, layout, report)
                 report.check()
                 if self._spec.limit is not None:
                     batch = batch.slice(0, self._spec.limit - given)
@@ -160,9 +161,9 @@ def _decoded(chunk: bytes, report: ReadReport) -> str:
     return "\n".join(kept)
 
 
-def _plain_rows(lines: list[str], layout: Layout, report: ReadReport) -> pa.RecordBatch:
+def _plain_rows(text: str, layout: Layout, report: ReadReport) -> pa.RecordBatch:
     """Lines without quotes, cut by Arrow all at once."""
-    array = pa.array(lines, pa.string())
+    array = pc.list_flatten(pc.split_pattern(pa.array([text], pa.string()), "\n"))
     filled = pc.greater(pc.utf8_length(pc.utf8_trim_whitespace(array)), 0)
     array = array.filter(filled)
     report.rows += len(array)
@@ -175,7 +176,7 @@ def _plain_rows(lines: list[str], layout: Layout, report: ReadReport) -> pa.Reco
         cells = cells.filter(right)
     flat = pc.list_flatten(cells)
     columns = [
-        pc.utf8_trim_whitespace(flat.take(pa.array(range(place, len(flat), layout.columns), pa.int64())))
+        pc.utf8_trim_whitespace(flat.take(pa.array(np.arange(place, len(flat), layout.columns))))
         for place in (layout.s, layout.p, layout.o)
     ]  # fmt: skip
     return _batch(columns, layout, report)
@@ -187,37 +188,40 @@ def _quoted_rows(
     """Lines of which some have quotes, and the unfinished record at the end of the text."""
     plain: list[str] = []
     found: list[list[str]] = []
-    lines = text.split("\n")
-    index = 0
-    while index < len(lines):
-        line = lines[index]
-        if '"' not in line:
-            plain.append(line)
-            index += 1
-            continue
-        taken = 1
-        while (cells := _cells(lines[index : index + taken], layout)) is None:
-            taken += 1
-            if taken > MAX_QUOTED_LINES or index + taken > len(lines):
-                break
-        if cells is None and index + taken > len(lines) and taken <= MAX_QUOTED_LINES and not last:
+    place = 0
+    while (quote := text.find('"', place)) >= 0:
+        start = text.rfind("\n", place, quote) + 1 or place
+        if start > place:
+            plain.append(text[place : start - 1])
+        cells, end, taken = None, start - 1, 0
+        while cells is None and taken < MAX_QUOTED_LINES and end < len(text):
+            end, taken = _line_end(text, end + 1), taken + 1
+            cells = _cells(text[start:end], layout)
+        if cells is None and taken < MAX_QUOTED_LINES and not last:
             # It may be closed in the next chunk.
-            return _joined(plain, found, layout, report), "\n".join(lines[index:])
-        index += taken if cells is not None else 1
+            return _joined(plain, found, layout, report), text[start:]
         report.rows += 1
         if cells is None:
-            report.malformed(UNCLOSED, line)
+            end = _line_end(text, start)
+            report.malformed(UNCLOSED, text[start:end])
         elif len(cells) != layout.columns:
-            report.malformed(CELLS, line)
+            report.malformed(CELLS, text[start:end])
         else:
             found.append(cells)
+        place = end + 1
+    plain.append(text[place:])
     return _joined(plain, found, layout, report), ""
 
 
-def _cells(lines: list[str], layout: Layout) -> list[str] | None:
+def _line_end(text: str, start: int) -> int:
+    end = text.find("\n", start)
+    return len(text) if end < 0 else end
+
+
+def _cells(record: str, layout: Layout) -> list[str] | None:
     """The cells of one quoted record; None where its quotes do not close."""
     try:
-        records = list(csv.reader(["\n".join(lines)], delimiter=layout.delimiter, strict=True))
+        records = list(csv.reader([record], delimiter=layout.delimiter, strict=True))
     except csv.Error:
         return None
     return records[0] if len(records) == 1 else None
@@ -226,7 +230,7 @@ def _cells(lines: list[str], layout: Layout) -> list[str] | None:
 def _joined(
     plain: list[str], found: list[list[str]], layout: Layout, report: ReadReport
 ) -> pa.RecordBatch:
-    quick = _plain_rows(plain, layout, report)
+    quick = _plain_rows("\n".join(plain), layout, report)
     if not found:
         return quick
     columns = [
