@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from eval.errors import EvalError
@@ -23,7 +23,7 @@ from zhizhi.serving import RunError, open_run
 if TYPE_CHECKING:
     from eval.cost import Prices
     from eval.result import EvaluationResult
-    from retrieval.chain import RetrievalChain, Searcher
+    from retrieval.chain import RetrievalChain
     from training.attempt import Attempter
     from training.generation import Model
 
@@ -85,29 +85,20 @@ def other_questions(path: Path, split: str | None = None) -> Asked:
 
 
 def open_systems(
-    recipe: Recipe,
-    out: Path,
-    *,
-    index: Path | None = None,
-    web: Sequence[str] = (),
-    ablation: bool = True,
+    recipe: Recipe, out: Path, *, index: Path | None = None, ablation: bool = True
 ) -> Systems:
-    """The models of a run, and its chain: over ``index`` in place of its own where that is given, and over
-    the web where ``web`` names providers."""
-    from retrieval.chain import RetrievalChain
+    """The models of a run, and its chain: over ``index`` in place of its own where that is given. A web
+    search, a reading model and a model server are those of the service's settings."""
     from retrieval.engines import open_index
+    from service.settings import load_settings
     from training.bundle import fingerprint, resolve_base
     from training.engine.local import LocalModel
+    from zhizhi.searching import make_chain
 
-    attempter, chain = open_run(out)
+    settings = load_settings()
+    attempter, chain = open_run(out, settings)
     if index is not None:
-        chain = RetrievalChain(open_index(index))
-    if web:
-        from retrieval.web.providers import make_providers
-        from retrieval.web.search import WebSearch
-
-        searcher = cast("Searcher", WebSearch(make_providers(web)))
-        chain = RetrievalChain(chain.index, web=searcher)
+        chain = make_chain(open_index(index), settings)
     where = out / "base" if recipe.base_model == "train" else resolve_base(recipe.base_model)
     local = isinstance(where, Path)
     identity = fingerprint(Path(where)) if local else f"{where}@{recipe.revision}"
@@ -147,7 +138,7 @@ def evaluate_run(
     if systems.chain.web is None and wanted & {"web", "both"}:
         raise EvalError(
             f"sources = {', '.join(sorted(wanted))}, but no web search is named. "
-            "Add --web, such as --web searxng=http://127.0.0.1:8888."
+            "Name one as for the service: ZHIZHI_SEARCH, ZHIZHI_SEARXNG_URL (docs/eval.md)."
         )
     return evaluate(
         questions=asked.questions,

@@ -142,7 +142,7 @@ def test_the_web_is_not_silently_left_out(tmp_path: Path) -> None:
 
     systems = Systems(ScriptedModel({}), ScriptedAttempter(script()), RetrievalChain(), None)
     for settings in (EvaluationSettings(sources="web"), EvaluationSettings(also_sources=("both",))):
-        with pytest.raises(EvalError, match="--web searxng="):
+        with pytest.raises(EvalError, match="ZHIZHI_SEARCH"):
             evaluate_run(systems, Asked("q", QUESTIONS), settings, tmp_path)
 
 

@@ -85,13 +85,14 @@ def eval_run(
         ),
     ] = None,
     web: Annotated[
-        list[str] | None,
+        bool,
         typer.Option(
-            help="Search the web too: searxng=URL, tavily, brave, …; repeat for fallbacks. Adds the arms "
-            "with the web alone and with both.",
+            "--web",
+            help="Add the arms with the web alone and with index and web. The search is the one that "
+            "ZHIZHI_SEARCH names, as for the service.",
             rich_help_panel=WHAT,
         ),
-    ] = None,
+    ] = False,
     profile: Annotated[
         str | None,
         typer.Option(help="Operating point: chat, webqa or strict.", rich_help_panel=HOW),
@@ -171,8 +172,8 @@ def eval_run(
     remote = url is not None or chat is not None
     if chat is not None and model is None:
         raise EvalError(f"Name the model at {chat}: --model NAME.")
-    if remote and (index or web):
-        raise EvalError("--index and --web are for a run in this process; a service has its own.")
+    if remote and index is not None:
+        raise EvalError("--index is for a run in this process; a service has its own.")
     if not remote or questions is None:
         chosen = Recipe.load(find_recipe(recipe)) if recipe else evaluating.recipe_of(out)
         own = evaluating.own_questions(chosen, out) if questions is None else None
@@ -218,9 +219,7 @@ def eval_run(
                 f"indexing the {len(asked.passages)} passages that the questions are about …"
             )
             index = evaluating.passages_index(chosen, asked.passages, folder / "index")
-        systems = evaluating.open_systems(
-            chosen, out, index=index, web=web or (), ablation=asked.own
-        )
+        systems = evaluating.open_systems(chosen, out, index=index, ablation=asked.own)
         result = evaluating.evaluate_run(systems, asked, settings, folder, progress=progress)
         if audit:
             console.print("robustness audit …")
