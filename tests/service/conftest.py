@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import httpx
 import pytest
 
 from service.app import create_app
 from service.settings import Settings
+from tests.service.stores import Postgres
 from tests.service.world import EXAMPLES, SmallLibrary, SmallModel, client_of
 
 
@@ -33,3 +34,10 @@ async def client(
 ) -> AsyncIterator[httpx.AsyncClient]:
     async with client_of(create_app(settings, model, library, examples=EXAMPLES)) as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Postgres]:
+    server = Postgres()
+    yield server
+    server.close()

@@ -1,9 +1,5 @@
 from __future__ import annotations
 
-import os
-import shutil
-import socket
-import subprocess
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -27,54 +23,8 @@ from service.question_log import (
 )
 from service.records import Base
 from service.settings import Settings
+from tests.service.stores import Postgres
 from tests.service.world import CAPITAL, FATHER, GUESS, PHONE, SmallLibrary, SmallModel, client_of
-
-
-class Postgres:
-    """A PostgreSQL server of the test's own, on loopback, that can be stopped and started."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        binaries = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-        found = str(binaries[-1]) if binaries else shutil.which("initdb")
-        if found is None:
-            pytest.skip("PostgreSQL is not installed")
-        self.bin = Path(found).resolve().parent
-        # initdb refuses to run as root; the Debian package brings a user for it.
-        self.user: dict[str, Any] = {"user": "postgres"} if os.geteuid() == 0 else {}
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self.port = probe.getsockname()[1]
-        if self.user:
-            for part in (folder, *folder.parents[:3]):
-                part.chmod(part.stat().st_mode | 0o055)
-            shutil.chown(folder, "postgres")
-        self.run("initdb", "-D", f"{folder}/data", "-U", "zhizhi", "-A", "trust", "--no-sync")
-        self.start()
-        self.url = f"postgresql+psycopg://zhizhi@127.0.0.1:{self.port}/postgres"
-
-    def run(self, program: str, *arguments: str) -> None:
-        subprocess.run(
-            [self.bin / program, *arguments],
-            check=True,
-            stdout=subprocess.DEVNULL,
-            cwd=self.folder,
-            **self.user,
-        )
-
-    def start(self) -> None:
-        options = f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1 -c fsync=off"
-        self.run("pg_ctl", "-D", f"{self.folder}/data", "-w", "-l", f"{self.folder}/log", "-o",
-                 options, "start")  # fmt: skip
-
-    def stop(self) -> None:
-        self.run("pg_ctl", "-D", f"{self.folder}/data", "-w", "-m", "immediate", "stop")
-
-
-@pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    server = Postgres(tmp_path_factory.mktemp("postgres"))
-    yield server
-    server.stop()
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
