@@ -29,6 +29,7 @@ from eval.headline import (
 from eval.language_pack import language_pack
 from eval.percent import p_text, percent, percent_range, signed_percent
 from kg_builder.question import Language
+from kg_builder.relation import Catalogue
 
 FOLDER = Path(__file__).parent / "templates"
 
@@ -121,7 +122,7 @@ def html(report: dict[str, Any], language: Language = "en") -> str:
             gained_line=gained_line(report, words),
             ablation_line=ablation_line(report, words),
             training=training_charts(report, words),
-            breakdown=_maps(report, bars),
+            breakdown=_maps(report, bars, language),
             bar_names=words["bar_names"].format(names=" / ".join(names[b] for b in bars)),
             audit=report["audit"],
             audit_arms=_audit_arms(report["audit"]),
@@ -184,7 +185,20 @@ def _calibration(confidence: dict[str, Any] | None, words: dict[str, str]) -> st
     )
 
 
-def _maps(report: dict[str, Any], bars: Sequence[str]) -> list[tuple[str, list[dict[str, Any]]]]:
+@lru_cache
+def catalogue() -> Catalogue:
+    return Catalogue.load()
+
+
+def relation_name(relation: str, language: Language) -> str:
+    """What the built-in catalogue calls a relation; of the user's own, and of other sets, its id."""
+    found = catalogue().find(relation)
+    return relation if found is None else str(getattr(found, language))
+
+
+def _maps(
+    report: dict[str, Any], bars: Sequence[str], language: Language
+) -> list[tuple[str, list[dict[str, Any]]]]:
     """Per dimension and slice a bar for each of two arms, in per cent of the slice's questions."""
     found = []
     for dimension, slices in report["breakdown"].items():
@@ -192,7 +206,7 @@ def _maps(report: dict[str, Any], bars: Sequence[str]) -> list[tuple[str, list[d
         for name, cut in slices.items():
             rows.append(
                 {
-                    "name": name,
+                    "name": relation_name(name, language) if dimension == "relation" else name,
                     "n": cut["n"],
                     "bars": [_bar(arm, cut["arms"][arm]) for arm in bars],
                 }
