@@ -22,6 +22,7 @@ from retrieval.extractive_reader import ExtractiveReader
 from retrieval.quarantine import trusted
 from retrieval.ranking import diversify
 from retrieval.reader import Reader
+from retrieval.reranker import Reranker, rerank
 
 if TYPE_CHECKING:
     from langchain_core.runnables import Runnable
@@ -82,11 +83,13 @@ class RetrievalChain:
         *,
         web: Searcher | None = None,
         reader: Reader | None = None,
+        reranker: Reranker | None = None,
         settings: ChainSettings | None = None,
         clock: Clock = time.monotonic,
     ) -> None:
         self.index = index
         self.web = web
+        self.reranker = reranker
         self.settings = settings or ChainSettings()
         self.fallback = ExtractiveReader(index.reader_model() if index is not None else None)
         self.reader: Reader = reader or self.fallback
@@ -195,11 +198,11 @@ class RetrievalChain:
         )
 
     async def rank(self, state: State) -> State:
-        """Leave out what gives orders, deduplicate, diversify and cut to what a reader can take in."""
+        """Leave out what gives orders, rerank, deduplicate, diversify, cut to what a reader can take in."""
         started = self._clock()
         believed = trusted(state.evidence)
         chosen = diversify(
-            believed,
+            await self._reranked(state, believed),
             limit=self.settings.k * max(1, len({e.source for e in state.evidence})),
             max_per_source=self.settings.max_per_source,
             max_characters=self.settings.max_characters,
@@ -239,6 +242,17 @@ class RetrievalChain:
     async def _search_web(self, question: str, deadline: float | None) -> list[Evidence]:
         assert self.web is not None
         return await self.web.search(question, self.settings.k, deadline=deadline)
+
+    async def _reranked(self, state: State, evidence: list[Evidence]) -> list[Evidence]:
+        """By the reranker, if there is one and it is done in time; else as it was."""
+        if self.reranker is None:
+            return evidence
+        limit = self._until(state.deadline, 1 - self.settings.reading_share)
+        try:
+            async with asyncio.timeout(None if limit is None else max(0.0, limit - self._clock())):
+                return await asyncio.to_thread(rerank, state.question, evidence, self.reranker)
+        except TimeoutError:
+            return evidence
 
     async def _read(self, state: State) -> Reading:
         limit = self._until(state.deadline, 0.9)

@@ -73,6 +73,11 @@ class Settings(BaseSettings):
         description="Private networks whose pages may be fetched, such as 10.1.0.0/16; "
         "without it public addresses alone.",
     )
+    reranker: str = Field(
+        default="",
+        description="Cross-encoder of sentence-transformers (folder or id) that puts the passages "
+        "in order again; empty: none.",
+    )
     reader_url: str = Field(
         default="",
         description="OpenAI-compatible server that reads the evidence, such as http://vllm:8000/v1; "

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from retrieval.chain import RetrievalChain
     from retrieval.engines import PassageIndex
     from retrieval.reader import Reader
+    from retrieval.reranker import Reranker
     from retrieval.web.search import WebSearch
     from service.settings import Settings
 
@@ -26,6 +27,7 @@ def make_chain(index: PassageIndex | None, settings: Settings) -> RetrievalChain
         index,
         web=web_search(settings),
         reader=reader(settings),
+        reranker=reranker(settings),
         settings=ChainSettings(order=settings.order),
     )
 
@@ -80,6 +82,17 @@ def reader(settings: Settings) -> Reader | None:
     return GenerativeReader(
         OpenAIChat(settings.reader_url, settings.reader_name, key=_secret(settings.reader_key))
     )
+
+
+def reranker(settings: Settings) -> Reranker | None:
+    """A cross-encoder where one is named; it is loaded now, not with the first question."""
+    if not settings.reranker:
+        return None
+    from retrieval.reranker import CrossEncoderReranker
+
+    made = CrossEncoderReranker(settings.reranker)
+    made.scores("?", ["?"])
+    return made
 
 
 def _secret(value: SecretStr | None) -> str | None:
