@@ -8,7 +8,7 @@ PIP := $(BIN)/pip install --disable-pip-version-check --quiet -c constraints.txt
 RUN ?= runs/demo
 PORT ?= 8000
 
-.PHONY: help install demo test test-fast lint format bench clean
+.PHONY: help install demo test test-fast lint format bench figures images clean
 .DEFAULT_GOAL := help
 
 help:  ## Show the targets
@@ -51,6 +51,12 @@ format: $(DEV_STAMP)  ## Format the code
 
 bench: $(DEV_STAMP)  ## Every benchmark, as JSON lines
 	@for script in bench/*.py; do echo "== $$script" >&2; $(BIN)/python $$script --json || exit 1; done
+
+figures: $(STAMP)  ## Write the figures of a finished run into the READMEs
+	$(BIN)/python docs/make_figures.py --run $(RUN)
+
+images: $(DEV_STAMP)  ## Make the READMEs' pictures from a finished run (needs Chromium)
+	$(BIN)/python docs/make_images.py --run $(RUN)
 
 clean:  ## Remove the environment, caches and runs
 	rm -rf $(VENV) runs .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
