@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -78,7 +79,7 @@ def test_dpo_on_the_miniature(miniature: Path, questions: list[Question], tmp_pa
     out = run()
     assert sha256_file(adapter / "adapter_model.safetensors") == before
     rows = list(read_jsonl(out / "curves.jsonl"))
-    assert {r["set"] for r in rows} == {"calibration", "test"}
+    assert {r["set"] for r in rows} == {*sets}
     assert read_manifest(out)["chosen_step"] > 0  # type: ignore[index]
     assert not (out / "adapter" / "ref").exists()
     log = [r["rewards/margins"] for r in read_log(out) if "rewards/margins" in r]
@@ -87,14 +88,14 @@ def test_dpo_on_the_miniature(miniature: Path, questions: list[Question], tmp_pa
     sft = LocalModel.load(miniature, adapter=adapter, refusal_prefix="我不知道")
     dpo = LocalModel.load(miniature, adapter=out / "adapter", refusal_prefix="我不知道")
     known = {one.question_id: one.known for one in labels}
-    train = [q for q in questions if q.split == "train"]
+    train = [q for q in questions if q.split == "train" and known[q.id] is not None]
 
     def gap(model: LocalModel) -> float:
-        """How much likelier a refusal is on unknown than on known questions."""
+        """How much likelier a refusal is on unknown than on known questions, in nats."""
         chance: dict[bool, list[float]] = {True: [], False: []}
         found = model.generate([ask(q) for q in train], Sampling(max_new_tokens=8))
         for question, one in zip(train, found, strict=True):
-            chance[bool(known[question.id])].append(one.refusal_probability or 0.0)
+            chance[bool(known[question.id])].append(math.log(one.refusal_probability or 1e-30))
         return sum(chance[False]) / len(chance[False]) - sum(chance[True]) / len(chance[True])
 
     assert gap(dpo) > gap(sft)
