@@ -88,11 +88,14 @@ def build_questions(
         relation_id: catalogue.resolve(relation_id)
         for relation_id in dict.fromkeys(fact.relation_id for fact in graph.facts)
     }
+    borne = Counter(entity.label(language) for entity in graph.entities.values())
     held_out = held_out_relations(relations, settings.held_out_share, seed)
     askable: list[Fact] = []
     for fact in graph.facts:
         subject, relation = graph.entities[fact.subject_id], relations[fact.relation_id]
         reason = unfair(fact, subject, relation, language, settings)
+        if reason in (None, NO_OBJECT_NAME, GIVEN_AWAY) and borne[subject.label(language)] > 1:
+            reason = AMBIGUOUS
         if reason is None and relation.id in held_out and split(subject.id) != "test":
             reason = HELD_OUT
         if reason is None:

@@ -58,8 +58,16 @@ def make_question(
 
 
 def gold_objects(objects: tuple[Object, ...], language: Language) -> tuple[tuple[str, ...], ...]:
-    """Names of each object, those that have a label in the question's language first."""
-    ordered = sorted(objects, key=lambda one: one.label(language) is None)
+    """Names of each object, those that have a label in the question's language first.
+
+    An entity that a fact gives under several of its names (赵光义, 赵炅) is one object.
+    """
+    distinct: dict[str, Object] = {}
+    for one in objects:
+        held = distinct.setdefault(one.id, one)
+        if (one.label(language) or "") < (held.label(language) or ""):
+            distinct[one.id] = one
+    ordered = sorted(distinct.values(), key=lambda one: one.label(language) is None)
     return tuple(one.names(language) for one in ordered)
 
 
