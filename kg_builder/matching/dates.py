@@ -80,7 +80,8 @@ _FIRST_DAY = re.compile(r"(?<![\d.])(?P<day>\d{1,2})(?:st|nd|rd|th)?\s?-\s?$")
 _PART_BEFORE = re.compile(r"\b(early|mid|late)[\s-](?:the\s)?$")
 _PART_AFTER = re.compile(r"初|早期|中期|中叶|末|晚期|后期|底")
 _PARTS = {"初": "early", "早": "early", "中": "mid", "末": "late", "晚": "late", "后": "late"}
-_PART_HINTS = ("early", "mid", "late", "初", "期", "叶", "末", "底")
+_PART_HINT = re.compile("early|mid|late|[初期叶末底]")
+_WORDY = re.compile("[a-z]{3}")
 _MONTH_HINTS = tuple(name[:3] for name in _MONTHS)
 
 
@@ -133,6 +134,10 @@ def _chinese(text: str) -> Iterator[Date]:
                 continue  # 20年 is how long, or a year of some reign
             year = -year if found["bc"] else year
         yield Date(year, month, day, span, *found.span())
+
+
+def _may_name_month(text: str) -> bool:
+    return _WORDY.search(text) is not None and any(hint in text for hint in _MONTH_HINTS)
 
 
 def _months(text: str) -> Iterator[tuple[int, int, int]]:
@@ -252,7 +257,7 @@ def more_than_years(text: str) -> bool:
     """Whether a text may hold a date that is not just a year; cheap, and sometimes wrongly so."""
     return any(
         hint in text for hint in ("月", "世纪", "年代", "-", "/", ".", "0s", "centur")
-    ) or any(hint in text for hint in _MONTH_HINTS)
+    ) or _may_name_month(text)
 
 
 def dates(text: str) -> list[Date]:
@@ -260,7 +265,7 @@ def dates(text: str) -> list[Date]:
     readers = []
     if "年" in text or "月" in text or "世纪" in text:
         readers.append(_chinese)
-    if any(hint in text for hint in _MONTH_HINTS):
+    if _may_name_month(text):
         readers.append(_english)
     if "centur" in text:
         readers.append(_centuries)
@@ -269,7 +274,7 @@ def dates(text: str) -> list[Date]:
         for date in read(text):
             if _valid(date) and all(date.end <= t.start or date.start >= t.end for t in taken):
                 taken.append(date)
-    if any(hint in text for hint in _PART_HINTS):
+    if _PART_HINT.search(text):
         taken = [date._replace(part=_part(text, date)) for date in taken]
     return sorted(taken, key=_start)
 

@@ -78,6 +78,7 @@ _CHINESE_PATTERN = re.compile(
     rf"一?半|[{NUMERALS}]+(?:点[{NUMERALS}]+|[多余][{''.join(_GREAT)}]+)?"
 )
 _ENGLISH_PATTERN = re.compile(rf"\b(?:{_ENGLISH})")
+_WORDY = re.compile("[a-z]{3}")
 _POWER = re.compile(r"10\^?(-?\d+)")
 _NUMBERS = re.compile(r"\d+(?:\.\d+)?|[^多余]")  # 一百多万 is about 一百万
 
@@ -208,7 +209,7 @@ def _scan(text: str) -> Iterator[Numeral]:
                 step = _trailing_step(found.group())
                 digits = _significant(value, step)
                 yield Numeral(value, step, digits, "chinese", before == "第", start, end)
-    if any(hint in text for hint in _HINTS):
+    if _WORDY.search(text) and any(hint in text for hint in _HINTS):
         for found in _ENGLISH_PATTERN.finditer(text):
             last = re.split(r"[\s-]", found.group())[-1]
             ordinal = last in _NTHS or last.endswith(("ieth", "dth", "nth"))

@@ -22,14 +22,30 @@ _CLOSING = r"[\"')\]\s》」』]*"
 _OPENING = r"(?:(?:the|an?|in|on|by|at|from|of|to)\s)*[\"'(《「『]*"
 _ITEM = r"(?P<other>[^,，。；;!?！？\n.]{1,40})"
 _ITEMS = re.compile(r"[,，。；;!?！？\n.]")
-_ODD = ["除", "与", "和", "跟", "同", "between", "? no", "？不"]
+# Words that show the constructions below; they have to be cues as well.
+_BESIDES = [
+    "齐名",
+    "并称",
+    "同时",
+    "同期",
+    "合作",
+    "合著",
+    "相识",
+    "有关",
+    "无关",
+    "类似",
+    "相似",
+    "相邻",
+    "接壤",
+    "交界",
+]
+_ODD = ["除", "between", "? no", "？不", *_BESIDES]
 _EXCEPT = re.compile(r"除(?:了|去|开)?[^,，。;；]*$")
 _OUTSIDE = re.compile(r"(?:之外|以外|外)(?!国)")
 # 「与李白齐名的杜甫」 names somebody else.
 _BESIDE_ZH = re.compile(r"[与和跟同][《\"]?$")
-_BESIDE = re.compile(
-    r"[》\"]?(?:齐名|并称|同时|同期|合作|合著|相识|有关|无关|类似|相似|相邻|接壤|交界)"
-)
+_BESIDE = re.compile(rf"[》\"]?(?:{'|'.join(_BESIDES)})")
+_LATIN = re.compile("[a-z]")
 _NO = re.compile(r"[》\"]?\s?[?？]\s?(?:no\b|不[,，。!！是对])")
 _SLASH = re.compile(r"\s/\s(?P<other>[^/,.;]{2,40})")
 _BETWEEN = re.compile(r"\bbetween\s[^,.;]*$")
@@ -162,13 +178,13 @@ def stance(text: str, start: int, end: int, context: Context) -> Stance:
     clause = _masked(_CLAUSE.split(before)[-1])
     if _denied(clause, after, context.question) or _denied_after(after):
         return "negated"
-    if _taken_back(text, end, clause) or (_EXCEPT.search(clause) and _OUTSIDE.match(after)):
+    if _taken_back(text, end, clause) or (_OUTSIDE.match(after) and _EXCEPT.search(clause)):
         return "negated"
     if _BESIDE_ZH.search(clause) and _BESIDE.match(after):
         return "related"
     if _one_of_several(text, before, after, context):
         return "hedged"
-    found = p.kin_of.search(clause)
+    found = p.kin_of.search(clause) if " of" in clause or " to" in clause else None
     if found and not _speaks_of(found["who"], context.question):
         return "related"
     if p.kin.match(after) and not _known(after, context.question):
@@ -194,8 +210,9 @@ def _taken_back(text: str, end: int, clause: str) -> bool:
     p = _patterns()
     if _NO.match(text, end):
         return True
-    belief = p.belief.search(clause)
-    return belief is not None and p.taken_back.search(text, end, end + 2 * REACH) is not None
+    if not p.taken_back.search(text, end, end + 2 * REACH):
+        return False
+    return p.belief.search(clause) is not None
 
 
 def _masked(clause: str) -> str:
@@ -204,7 +221,7 @@ def _masked(clause: str) -> str:
 
 def _denied(clause: str, after: str, question: str) -> bool:
     p = _patterns()
-    for found in p.deny_zh.finditer(clause):
+    for found in () if clause.isascii() else p.deny_zh.finditer(clause):
         gap, word = clause[found.end() :], found.group()
         if word == "非" and after.startswith("莫属"):
             continue
@@ -215,7 +232,7 @@ def _denied(clause: str, after: str, question: str) -> bool:
             continue
         if not (question and word in question):
             return True
-    for found in p.deny_en.finditer(clause):
+    for found in p.deny_en.finditer(clause) if _LATIN.search(clause) else ():
         gap = clause[found.end() :]
         if len(gap.split()) > _REACH_EN or p.turn_en.search(gap) or '"' in gap.rstrip(' "(') + "":
             continue
@@ -244,12 +261,12 @@ def _one_of_several(text: str, before: str, after: str, context: Context) -> boo
         other, comma = _ITEMS.split(head.rstrip(",，"))[-1], head.endswith((",", "，"))
         if _candidate(other, comma, left, sentence, context):
             return True
-    if context.strict and _BETWEEN.search(sentence[0]) and right.lstrip().startswith("and "):
+    if context.strict and right.lstrip().startswith("and ") and _BETWEEN.search(sentence[0]):
         return True
     slash = _SLASH.match(right)
     if context.strict and slash and not context.is_gold(slash["other"]):
         return True
-    if "还是" in sentence[0] + sentence[1] and re.search(
+    if ("还是" in sentence[0] or "还是" in sentence[1]) and re.search(
         rf"是[^，,]*(?:＠还是|还是[{IDEOGRAPH}《\"]*＠)", "＠".join(sentence)
     ):
         return True

@@ -119,7 +119,7 @@ def _may_hold(flat: str, prepared: Prepared) -> bool:
 
 
 def _judge(text: Answer, gold: Gold) -> Match:
-    signs = plain(text.raw).strip()
+    signs = text.plain.strip()
     if (
         signs
         and any(signs == name.plain for names in text.gold.objects for name in names)
