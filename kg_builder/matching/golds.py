@@ -12,6 +12,7 @@ from kg_builder.matching.dates import Date, agreement, dates
 from kg_builder.matching.lexicon import pack, words
 from kg_builder.matching.names import forms
 from kg_builder.matching.normalise import IDEOGRAPH, fold, is_ideograph, plain
+from kg_builder.matching.numbers import NUMERALS
 from kg_builder.matching.overlap import Words, prepare_words
 from kg_builder.matching.quantities import Quantity, quantities
 from kg_builder.question import AnswerType, Gold
@@ -197,8 +198,9 @@ def _numbers(text: str, is_date: bool, answer_type: AnswerType) -> tuple[tuple[Q
     nouns = noun.split()
     if len(nouns) > (_MOST_NOUNS if noun.isascii() else 2 * _MOST_NOUNS):
         return (), ""
-    if numbers[0].bare and noun:  # 三国演义 counts nothing
-        return (), ""
+    last = numbers[0].end == len(text) and not numbers[0].unit
+    if noun and (numbers[0].bare or (last and text[numbers[0].start] in NUMERALS)):
+        return (), ""  # 三国演义 and 第一 in 天下第一 count nothing
     return (numbers[0]._replace(bare=False),), f" {noun} " if noun else ""
 
 

@@ -267,8 +267,17 @@ def _counted(text: Answer, name: Name) -> _Finding:
             continue
         reason = "number" if like == "same" else like
         found = text.plain[quantity.start : quantity.end]
-        best = min(best, _said(text, reason, found, quantity.start, quantity.end))
+        start = quantity.start - _noun_before(text, name, quantity.start)
+        best = min(best, _said(text, reason, found, start, quantity.end))
     return best
+
+
+def _noun_before(text: Answer, name: Name, place: int) -> int:
+    """Characters of the gold's noun that stand right before its number: what denies it denies both."""
+    noun = name.noun.strip() if name.noun.isascii() else name.noun.replace(" ", "")
+    before = text.plain[:place]
+    gap = len(before) - len(before.rstrip())
+    return len(noun) + gap if noun and before.rstrip().endswith(noun) else 0
 
 
 def _counts(text: Answer, name: Name) -> bool:
