@@ -14,7 +14,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
-QUESTIONS = ["法国的首都是?", "开封的车牌代码是?", "外星人的生日是?"]
+QUESTIONS = ["开封的车牌代码是?", "法国的首都是?", "外星人的生日是?"]
 IMAGES = Path(__file__).parent / "images"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]

@@ -104,12 +104,12 @@ def draw_curves(rows: Sequence[CurveRow], path: Path, *, title: str = "") -> Non
         right.set_ylim(0, 1)
         right.set_ylabel("accuracy of the given answers")
         lines = [*axis.get_lines(), *right.get_lines()]
-        axis.legend(
-            lines, [str(line.get_label()) for line in lines], fontsize=8, loc="center right"
-        )
+    # One legend below all panels, where it hides no point.
+    names = [str(line.get_label()) for line in lines]
+    figure.legend(lines, names, loc="lower center", ncols=len(lines), frameon=False)
     if title:
         figure.suptitle(title)
-    figure.tight_layout()
+    figure.tight_layout(rect=(0, 0.06, 1, 1))
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=140)
     plt.close(figure)
