@@ -182,7 +182,7 @@ def _markdown(path: Path, name: str) -> Iterator[Document]:
 def _html(path: Path, name: str) -> Iterator[Document]:
     from retrieval.web.extract import main_text
 
-    found = main_text(_text(path))
+    found = main_text(_text(path), most=None)
     if found is not None:
         title, text = found
         yield Document(id=name, title=title or path.stem, text=text)

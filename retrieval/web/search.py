@@ -99,7 +99,7 @@ class WebSearch:
             return cached[:k]
         provider, results = await self.results(question, deadline)
         pages = await self._pages(results, deadline)
-        passages = await asyncio.to_thread(self._passages, results, pages)
+        passages = await asyncio.to_thread(self._passages, results, pages, deadline)
         ranked = await asyncio.to_thread(score, question, passages)
         evidence = [
             Evidence(passage=passages[place], score=value, source="web", provider=provider)
@@ -168,13 +168,17 @@ class WebSearch:
         return found
 
     def _passages(
-        self, results: Sequence[WebResult], pages: dict[str, Page | FetchError]
+        self,
+        results: Sequence[WebResult],
+        pages: dict[str, Page | FetchError],
+        deadline: float | None,
     ) -> list[Passage]:
         passages: list[Passage] = []
         for result in results:
             title, text = result.title, result.snippet
             page = pages.get(result.url)
-            if isinstance(page, Page):
+            # A thread cannot be cancelled: it looks at the clock before every page.
+            if isinstance(page, Page) and self._left(deadline) > 0:
                 if page.content_type in ("text/plain", "text/markdown"):
                     text = page.text
                 elif extracted := main_text(page.text):

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from retrieval.chain import RetrievalChain, SearchError
+from retrieval.web.extract import main_text
 from retrieval.web.fetch import Fetcher, FetchSettings
 from retrieval.web.guard import Guard
 from retrieval.web.providers import Provider, ProviderError, SearXNG, Tavily, WebResult
@@ -162,3 +163,35 @@ async def test_what_came_in_time_is_used_and_not_remembered(site: Site, local: G
 async def test_nobody_to_ask() -> None:
     with pytest.raises(SearchError, match="no search provider"):
         await WebSearch([]).search("问", 1)
+
+
+@pytest.mark.slow
+def test_a_page_made_to_be_slow_is_read_in_part() -> None:
+    hostile = ARTICLE.format(title="沈云舟", text="沈云舟的父亲是沈怀远。", more=MORE)
+    started = time.process_time()
+    found = main_text(hostile.replace("</article>", "<b><i><p>x" * 400_000))
+    assert time.process_time() - started < 20
+    assert found is not None
+    assert len(found[1]) < 300_000
+    whole = (
+        "<html><body><article>"
+        + f"<p>{MORE}</p>" * 10_000
+        + "<p>末尾一句。</p></article></body></html>"
+    )
+    assert "末尾一句。" in (main_text(whole, most=None) or ("", ""))[1]
+
+
+async def test_after_the_deadline_no_page_is_parsed(site: Site, local: Guard) -> None:
+    now = 0.0
+    url = site.page("/a", ARTICLE.format(title="沈云舟", text="沈云舟的父亲是沈怀远。", more=MORE))
+
+    class Late(Fetcher):
+        async def fetch_into(self, urls: Any, found: Any) -> None:
+            nonlocal now
+            await super().fetch_into(urls, found)
+            now = 100.0
+
+    provider = Scripted([WebResult("沈云舟", url, "摘要在此。")])
+    web = WebSearch([provider], fetcher=Late(local), clock=lambda: now)
+    evidence = await web.search("沈云舟的父亲是谁?", 3, deadline=50.0)
+    assert [item.passage.text for item in evidence] == ["摘要在此。"]
