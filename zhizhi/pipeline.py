@@ -89,6 +89,10 @@ def train(
         for name, limit in recipe.limits
     }
     questions = [q for part in split.values() for q in part]
+    if not questions:
+        raise UserError(
+            f"The graph yields no question. {graph / 'report.json'} tells what was left out and why."
+        )
     console.print("    " + ", ".join(f"{len(qs)} {name}" for name, qs in split.items()))
 
     # 2. The model to be probed: embedded, from elsewhere, or trained here on this very graph.
@@ -129,7 +133,7 @@ def train(
     tuned_by = digest(
         [
             known_by,
-            *(settings[k] for k in ("label", "mix", "sft", "article_per_class")),
+            *(settings[k] for k in ("label", "mix", "sft", "article_per_class", "choosing_questions")),
             *(settings[k] for k in ("rehearsal",) if settings[k] is not None),
         ]
     )
