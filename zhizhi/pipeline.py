@@ -133,7 +133,10 @@ def train(
     tuned_by = digest(
         [
             known_by,
-            *(settings[k] for k in ("label", "mix", "sft", "article_per_class", "choosing_questions")),
+            *(
+                settings[k]
+                for k in ("label", "mix", "sft", "article_per_class", "choosing_questions")
+            ),
             *(settings[k] for k in ("rehearsal",) if settings[k] is not None),
         ]
     )

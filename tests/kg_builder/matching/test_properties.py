@@ -21,7 +21,9 @@ latin = st.lists(
     max_size=3,
 ).map(" ".join)
 # Names in which numerals stand, and which a reader of numbers may take for one: 三十里铺, 百度, 二七.
-numbered = st.text(st.sampled_from("零〇一二三四五六七八九十百千万亿两半度里山元铺岁"), min_size=2, max_size=6)
+numbered = st.text(
+    st.sampled_from("零〇一二三四五六七八九十百千万亿两半度里山元铺岁"), min_size=2, max_size=6
+)
 number = st.one_of(
     st.integers(0, 10**9).map(str),
     st.integers(0, 10**9).map(lambda n: f"{n:,}"),
