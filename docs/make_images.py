@@ -63,7 +63,7 @@ def ask(page: Page, question: str) -> None:
     box = page.get_by_role("textbox").first
     box.fill(question)
     box.press("Enter")
-    page.wait_for_load_state("networkidle")
+    page.locator(".exchange").last.locator(".facts").wait_for()  # the answer stands, whole
 
 
 if __name__ == "__main__":
