@@ -236,9 +236,9 @@ def test_a_run_is_evaluated_from_its_graph_to_its_page(tmp_path: Path) -> None:
     assert "The four curves" in page
 
     passages = [
-        {"pid": str(i), "title": f"书{i}", "text": f"《书{i}》的译者是人{i}。",
-         "qas": [{"question": f"《书{i}》的译者是谁?", "answers": [f"人{i}"]}]}
-        for i in range(12)
+        {"pid": str(i), "title": f"书{i}", "text": f"《书{i}》的译者是{name}翻译机。",
+         "qas": [{"question": f"《书{i}》的译者是谁?", "answers": [f"{name}翻译机"]}]}
+        for i, name in enumerate("甲乙丙丁戊己庚辛壬癸子丑")
     ]  # fmt: skip
     write_jsonl(tmp_path / "books.jsonl", passages)
     second = zhizhi(
