@@ -138,12 +138,13 @@ class CompletionSFTTrainer(SFTTrainer):
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> Any:
         # A model that is parted or mirrored over processes has to be called through its wrapper.
-        if self.args.world_size > 1 or not self.args.use_cpu or return_outputs:
+        if self.args.world_size > 1 or return_outputs:
             return super().compute_loss(  # type: ignore[no-untyped-call]
                 model, inputs, return_outputs, num_items_in_batch
             )
         inner = model.get_base_model() if isinstance(model, PeftModel) else model
-        total, count = completion_loss(inner, inputs["input_ids"], inputs["labels"], PARTS)
+        with self.accelerator.autocast():
+            total, count = completion_loss(inner, inputs["input_ids"], inputs["labels"], PARTS)
         return total / (count if num_items_in_batch is None else num_items_in_batch)
 
 
