@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 from kg_builder.files import read_manifest, sha256_file, write_manifest
 from training.bundle import Bundle
+from training.engine.folding import untie
 from training.errors import BundleError, ModelError
 
 SPEC = "zhizhi.json"  # the bundle's specification: prompt, refusal, calibration
@@ -38,8 +37,9 @@ def merge_bundle(bundle: Bundle, out: Path, *, dtype: str = "auto") -> Path:
         if with_peft and adapter is not None:
             from peft import PeftModel
 
-            _untie(model, adapter)
             tuned = PeftModel.from_pretrained(model, str(adapter))
+            if any(config.trainable_token_indices for config in tuned.peft_config.values()):
+                untie(model)
             model = tuned.merge_and_unload(safe_merge=True)  # refuses weights that are not finite
     except (OSError, ValueError, RuntimeError) as error:
         raise ModelError(f"Bundle {bundle.folder} cannot be merged: {error}") from error
@@ -57,15 +57,3 @@ def merge_bundle(bundle: Bundle, out: Path, *, dtype: str = "auto") -> Path:
     shutil.rmtree(out, ignore_errors=True)
     aside.rename(out)
     return out
-
-
-def _untie(model: Any, adapter: Path) -> None:
-    """Part the output projection from the input embeddings where the adapter has rows for the first alone:
-    merged into a tied weight they would change what the model reads as well."""
-    config = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
-    if config.get("trainable_token_indices") and model.config.tie_word_embeddings:
-        from torch.nn import Parameter
-
-        head = model.get_output_embeddings()
-        head.weight = Parameter(head.weight.detach().clone(), requires_grad=False)
-        model.config.tie_word_embeddings = False

@@ -21,6 +21,7 @@ from kg_builder.files import FileError, digest, read_jsonl, write_json, write_js
 from kg_builder.question import Question
 from training.bundle import fingerprint
 from training.curves import CurveRow, curve_row
+from training.engine.folding import folded, worth_folding
 from training.engine.local import LocalModel
 from training.errors import TrainingError
 from training.generation import Sampling
@@ -57,14 +58,15 @@ class CurveCallback(TrainerCallback):
         self.rows: list[CurveRow] = []
         self.tensorboard = tensorboard
 
-    def _measure(self, model: Any, state: TrainerState) -> None:
+    def _measure(self, model: Any, state: TrainerState, *, alone: bool) -> None:
         step = state.global_step
         if any(row.step == step for row in self.rows):
             return
         training = model.training
         languages = {q.language for questions in self.sets.values() for q in questions}
         prefixes = [language_pack(language).refusal_prefix for language in sorted(languages)]
-        local = LocalModel(model, self.tokenizer, name="tuned", refusal_prefix=prefixes)
+        asked = folded(model) if alone and worth_folding(model) else model
+        local = LocalModel(asked, self.tokenizer, name="tuned", refusal_prefix=prefixes)
         sampling = Sampling(max_new_tokens=NEW_TOKENS, stop_at_refusal=True)
         for name, questions in self.sets.items():
             found = local.generate([ask(q) for q in questions], sampling)
@@ -96,13 +98,13 @@ class CurveCallback(TrainerCallback):
             except FileError:
                 rows = []  # they are measured again from here on
             self.rows = [row for row in rows if row.step <= state.global_step]
-        self._measure(kwargs["model"], state)
+        self._measure(kwargs["model"], state, alone=args.world_size == 1)
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         if state.global_step % self.every == 0 or state.global_step == state.max_steps:
-            self._measure(kwargs["model"], state)
+            self._measure(kwargs["model"], state, alone=args.world_size == 1)
             control.should_save = True
 
 

@@ -17,6 +17,8 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache, PreTrainedTokenizerBase
 
 from training.device import best_device, keep_memory
+from training.engine.folding import folded, worth_folding
+from training.engine.idle import drop_idle_layers
 from training.engine.rows import Row, apart, draw, stream_of
 from training.errors import ModelError
 from training.generation import Generation, Message, Sampling
@@ -115,6 +117,9 @@ class LocalModel:
                 raise ModelError(
                     f"The adapter {adapter} cannot be put on {str(base)!r}: {error}"
                 ) from error
+            if worth_folding(model):
+                model = folded(model)
+        drop_idle_layers(model if untuned is None else untuned)
         if not tokenizer.chat_template:
             raise ModelError(
                 f"The model {str(base)!r} has no chat template. Use a chat (instruct) model, or add "

@@ -1,0 +1,44 @@
+"""Adapters folded into the weights of small models.
+
+A small model spends as much time on its adapters as on itself, token by token. Folded it costs what the
+untuned one costs; the price is a copy of its weights.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from torch.nn import Parameter
+
+LARGEST = 1 << 30  # bytes of weights; a copy of more is not worth it
+
+
+def worth_folding(model: Any) -> bool:
+    """Whether ``model`` has adapters, and weights that are plain and few enough to be copied."""
+    from peft import PeftModel
+
+    if not isinstance(model, PeftModel) or getattr(model, "is_quantized", False):
+        return False
+    return sum(p.numel() * p.element_size() for p in model.parameters()) <= LARGEST
+
+
+def folded(model: Any) -> Any:
+    """A copy of a PeftModel as a plain model that says the same, but for the last bits; ``model`` stays as
+    it is."""
+    copied = copy.deepcopy(model)
+    if any(config.trainable_token_indices for config in copied.peft_config.values()):
+        untie(copied.get_base_model())
+    plain = copied.merge_and_unload(safe_merge=True)
+    plain.requires_grad_(False)
+    return plain.eval()
+
+
+def untie(model: Any) -> None:
+    """Part the input embeddings from the output projection: an adapter's own rows of the latter, merged into
+    a weight that both share, would change what the model reads as well."""
+    if not model.config.tie_word_embeddings:
+        return
+    embeddings = model.get_input_embeddings()
+    embeddings.weight = Parameter(embeddings.weight.detach().clone(), requires_grad=False)
+    model.config.tie_word_embeddings = False
