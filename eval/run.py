@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -105,7 +105,7 @@ def evaluate(
     try:
         result = run_arms(
             arms, questions, settings, labels=labels, folder=folder, identity=identity,
-            after_chunk=keep, progress=progress,
+            after_chunk=keep, untimed=[ABLATION], progress=progress,
         )  # fmt: skip
         result.attempts = remembered.attempts([q.text for q in result.questions])
     finally:
@@ -196,13 +196,15 @@ def run_arms(
     folder: Path | None = None,
     identity: object = None,
     after_chunk: Callable[[Sequence[Question]], None] = lambda _: None,
+    untimed: Collection[str] = (),
     progress: bool = True,
     clock: Clock = time.monotonic,
 ) -> EvaluationResult:
     """Put the questions to ``arms`` until they or the budget end.
 
     Whatever is in the ledgers under ``folder`` is not asked again, provided that the questions, the
-    settings and ``identity`` (the names of the systems) are those it was made with.
+    settings and ``identity`` (the names of the systems) are those it was made with. Of the arms named in
+    ``untimed`` no latency is taken.
     """
     twice = [i for i, count in Counter(q.id for q in questions).items() if count > 1]
     if twice or not questions:
@@ -217,9 +219,10 @@ def run_arms(
     sample = order[: settings.latency_questions]
     run = [settings.identity(), identity, _asked(questions)]
     asked = [_Asked(arm, folder, [run, arm.name]) for arm in arms]
+    timed = [one for one in asked if one.arm.name not in untimed]
     done = 0
     with tqdm(
-        total=(len(order) + len(sample)) * len(asked),
+        total=len(order) * len(asked) + len(sample) * len(timed),
         desc="evaluate",
         unit="q",
         disable=not progress,
@@ -228,7 +231,7 @@ def run_arms(
         def tick(count: int) -> None:
             bar.update(count)
 
-        for one in asked:
+        for one in timed:
             bar.set_postfix_str(f"{one.arm.name}: latency")
             # Before the batches, so that no cache behind the arm has seen the questions.
             one.time(sample, tick)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from training.generation import Model
 
 TRAINING_STAGES = 5
-FURTHER_STAGES = 2  # the index and the evaluation
+FURTHER_STAGES = 1  # the evaluation
 
 
 @dataclass
@@ -63,13 +63,14 @@ class Trained:
 
 
 def train(
-    recipe: Recipe, out: Path, *, progress: bool = True, further: int = 0
+    recipe: Recipe, out: Path, *, progress: bool = True, index: bool = False, further: int = 0
 ) -> tuple[Trained, Stages]:
-    """The offline job under ``out``, from the graph to the bundle; ``further`` stages will follow."""
+    """The offline job under ``out``, from the graph to the bundle, with the ``index`` where it is wanted;
+    ``further`` stages will follow."""
     split_work = launched() if "WORLD_SIZE" in os.environ else ALONE
     console.quiet = not split_work.first
     progress = progress and split_work.first
-    total = TRAINING_STAGES + further + recipe.ablation
+    total = TRAINING_STAGES + index + further + recipe.ablation
     total += (recipe.rehearsal is not None) + (recipe.preference is not None)
     stages = Stages(out, total, split_work)
     settings = recipe.model_dump(mode="json")
@@ -94,6 +95,19 @@ def train(
             f"The graph yields no question. {graph / 'report.json'} tells what was left out and why."
         )
     console.print("    " + ", ".join(f"{len(qs)} {name}" for name, qs in split.items()))
+
+    indexed = None
+    if index:  # nothing needs it before the evaluation
+        indexed = stages.begin(
+            "retrieval",
+            "Index the passages",
+            [built["key"], settings["retrieval"]],
+            _indexing,
+            recipe,
+            graph,
+            split["train"],
+            out / "index",
+        )
 
     # 2. The model to be probed: embedded, from elsewhere, or trained here on this very graph.
     base, base_identity = _base(recipe, everything, stages, progress)
@@ -125,8 +139,6 @@ def train(
     console.print(f"    {counts['known']} of {counts['of']} questions answered rightly")
 
     # 5. Its own right answers and 我不知道, one to one. 6. Teach it that.
-    from training.mix import mix
-
     training_ids = {q.id for q in split["train"]}
     training_labels = [one for one in labels if one.question_id in training_ids]
     sets: dict[str, Sequence[Question]] = {**question_sets(recipe, split, labels)}
@@ -146,40 +158,24 @@ def train(
             recipe, base, split["train"], training_labels, stages, tuned_by, progress
         )
 
-    def tuning(answers: str) -> Any:
-        def work(folder: Path) -> dict[str, Any]:
-            from training.sft import tune
-
-            chosen = recipe.mix.model_copy(update={"answers": answers})
-            examples = mix(split["train"], taught_labels, chosen)
-            if split_work.first:
-                write_jsonl(folder / "examples.jsonl", examples)
-            # Of the ablation only the end is compared: no curves on the way.
-            points = recipe.sft.evaluations if answers == "own" else 1
-            chosen_sft = recipe.sft.model_copy(update={"evaluations": points})
-            tune(base, examples, sets, labels, folder, chosen_sft, progress=progress)
-            if split_work.first:
-                draw(folder, answers)
-            return {}
-
-        return work
-
+    taught = (recipe, base, split["train"], taught_labels, sets, labels, stages.split.first)
+    fixed = None
+    if recipe.ablation:  # only compared with, in the evaluation
+        fixed = stages.begin(
+            "ablation",
+            "Ablation: fine-tune on answers in one fixed form",
+            [tuned_by, "fixed"],
+            _tuning,
+            "fixed",
+            *taught,
+        )
     tuned, _ = stages.run(
         "sft",
         "Fine-tune: answer what you know, refuse the rest",
         tuned_by,
-        tuning("own"),
+        lambda folder: _tuning(folder, "own", *taught, progress),
         together=True,
     )
-    fixed = None
-    if recipe.ablation:
-        fixed, _ = stages.run(
-            "ablation",
-            "Ablation: the same with answers in one fixed form",
-            [tuned_by, "fixed"],
-            tuning("fixed"),
-            together=True,
-        )
     if recipe.preference is not None:
         tuned_by = digest([tuned_by, settings["preference"]])
         tuned = _preferred(
@@ -214,7 +210,12 @@ def train(
         calibrated_by,
         calibrating,
     )
-    trained = Trained(split, labels, base, base_identity, graph, built["key"], fixed, calibrated_by)
+    ablation = None if fixed is None else fixed.wait()[0]
+    if indexed is not None:
+        indexed.wait()
+    trained = Trained(
+        split, labels, base, base_identity, graph, built["key"], ablation, calibrated_by
+    )
     return trained, stages
 
 
@@ -225,22 +226,11 @@ def run(recipe: Recipe, out: Path, *, progress: bool = True) -> Run:
             "The demo is run by one process. Start several for the offline job alone: "
             "accelerate launch -m zhizhi.cli train RECIPE"
         )
-    trained, stages = train(recipe, out, progress=progress, further=FURTHER_STAGES)
+    trained, stages = train(recipe, out, progress=progress, index=True, further=FURTHER_STAGES)
     settings = recipe.model_dump(mode="json")
     split = trained.split
 
-    # 8. What stands behind a refusal: passages under an embedder that needs no download.
-    from zhizhi.indexing import make_index
-
-    passages = [Passage.model_validate(r) for r in read_jsonl(trained.graph / "passages.jsonl")]
-    stages.run(
-        "retrieval",
-        "Index the passages",
-        [trained.built, settings["retrieval"]],
-        lambda _: make_index(recipe, passages, split["train"], out / "index"),
-    )
-
-    # 9. What did it buy? Every arm on the same held-out questions.
+    # 8. What did it buy? Every arm on the same held-out questions.
     def evaluating(folder: Path) -> dict[str, Any]:
         from eval.plot import draw_risk_coverage
         from eval.run import evaluate
@@ -280,6 +270,43 @@ def run(recipe: Recipe, out: Path, *, progress: bool = True) -> Run:
         evaluating,
     )
     return Run(out, recipe, evaluated["table"])
+
+
+def _indexing(
+    _: Path, recipe: Recipe, graph: Path, training: list[Question], where: Path
+) -> dict[str, Any]:
+    """What stands behind a refusal: passages under an embedder that needs no download."""
+    from zhizhi.indexing import make_index
+
+    passages = [Passage.model_validate(r) for r in read_jsonl(graph / "passages.jsonl")]
+    return make_index(recipe, passages, training, where)
+
+
+def _tuning(
+    folder: Path,
+    answers: str,
+    recipe: Recipe,
+    base: str | Path,
+    questions: list[Question],
+    taught: list[Label],
+    sets: dict[str, Sequence[Question]],
+    labels: list[Label],
+    first: bool,
+    progress: bool = False,
+) -> None:
+    """Mix and tune, on the model's ``own`` answers or on ``fixed`` ones."""
+    from training.mix import mix
+    from training.sft import tune
+
+    examples = mix(questions, taught, recipe.mix.model_copy(update={"answers": answers}))
+    if first:
+        write_jsonl(folder / "examples.jsonl", examples)
+    # Of the ablation only the end is compared: no curves on the way.
+    points = recipe.sft.evaluations if answers == "own" else 1
+    settings = recipe.sft.model_copy(update={"evaluations": points})
+    tune(base, examples, sets, labels, folder, settings, progress=progress)
+    if first:
+        draw(folder, answers)
 
 
 def _base(

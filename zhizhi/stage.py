@@ -12,6 +12,7 @@ from rich.console import Console
 
 from kg_builder.files import digest, read_manifest, write_manifest
 from training.split import ALONE, Split
+from zhizhi.beside import Beside, room_beside
 
 # Words go to stderr: stdout is for results. Written to a file, tables are not squeezed into 80 columns.
 console = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else 132)
@@ -30,6 +31,7 @@ class Stages:
         self.total = total
         self.split = split
         self.number = 0
+        self._pending: Pending | None = None  # at work beside the run
 
     def head(self, title: str) -> str:
         """The next stage's headline."""
@@ -46,6 +48,47 @@ class Stages:
         together: bool = False,
     ) -> tuple[Path, dict[str, Any]]:
         """Run ``work(folder)`` unless the folder's manifest matches; return folder and manifest."""
+        folder, wanted, found = self._look(name, title, inputs)
+        if found is not None:
+            return folder, found
+        started = time.perf_counter()
+        result = (work(folder) or {}) if together or self.split.first else {}
+        self.split.wait()
+        if self.split.first:
+            seconds = time.perf_counter() - started
+            _finish(folder, wanted, result, seconds)
+            console.print(f"    [dim]{seconds:.1f} s[/dim]")
+        self.split.wait()
+        return folder, read_manifest(folder) or {}
+
+    def begin(
+        self,
+        name: str,
+        title: str,
+        inputs: Any,
+        work: Callable[..., dict[str, Any] | None],
+        *args: Any,
+    ) -> Pending:
+        """Begin ``work(folder, *args)`` beside what follows, where there is room; else run it now, together.
+
+        A stage begun before is waited for first: there is one place beside the run.
+        """
+        if self._pending is not None:
+            self._pending.wait()
+        if self.split.count > 1 or not room_beside():
+            done = self.run(name, title, inputs, lambda folder: work(folder, *args), together=True)
+            return Pending(name, *done)
+        folder, wanted, found = self._look(name, title, inputs, "beside the next")
+        if found is not None:
+            return Pending(name, folder, found)
+        job = Beside(folder, _stage, folder, wanted, work, args)
+        self._pending = Pending(name, folder, {}, job)
+        return self._pending
+
+    def _look(
+        self, name: str, title: str, inputs: Any, how: str = ""
+    ) -> tuple[Path, str, dict[str, Any] | None]:
+        """A stage's folder, the digest of its inputs, and its manifest where it is done already."""
         head = self.head(title)
         folder = self.out / name
         wanted = digest(inputs)
@@ -53,17 +96,42 @@ class Stages:
         self.split.wait()  # nobody writes before everybody has read
         if found is not None and found.get("stage_inputs") == wanted:
             console.print(f"{head} [dim]already done[/dim]")
-            return folder, found
-        console.print(head)
+            return folder, wanted, found
+        console.print(f"{head} [dim]{how}[/dim]" if how else head)
         folder.mkdir(parents=True, exist_ok=True)
-        started = time.perf_counter()
-        result = (work(folder) or {}) if together or self.split.first else {}
-        self.split.wait()
-        if self.split.first:
-            seconds = round(time.perf_counter() - started, 1)
-            manifest = {**(read_manifest(folder) or {}), **result}
-            manifest |= {"stage_inputs": wanted, "seconds": seconds}
-            write_manifest(folder, manifest)
-            console.print(f"    [dim]{seconds:.1f} s[/dim]")
-        self.split.wait()
-        return folder, read_manifest(folder) or {}
+        return folder, wanted, None
+
+
+class Pending:
+    """A stage that may still be at work beside the run."""
+
+    def __init__(
+        self, name: str, folder: Path, manifest: dict[str, Any], job: Beside | None = None
+    ) -> None:
+        self.name = name
+        self.folder = folder
+        self._manifest = manifest
+        self._job = job
+
+    def wait(self) -> tuple[Path, dict[str, Any]]:
+        """Folder and manifest of the stage when it is done; raises what it failed with."""
+        if self._job is not None:
+            job, self._job = self._job, None
+            job.result()
+            self._manifest = read_manifest(self.folder) or {}
+            console.print(f"    [dim]{self.name}: {self._manifest['seconds']:.1f} s, beside[/dim]")
+        return self.folder, self._manifest
+
+
+def _stage(
+    folder: Path, wanted: str, work: Callable[..., dict[str, Any] | None], args: tuple[Any, ...]
+) -> None:
+    started = time.perf_counter()
+    result = work(folder, *args) or {}
+    _finish(folder, wanted, result, time.perf_counter() - started)
+
+
+def _finish(folder: Path, wanted: str, result: dict[str, Any], seconds: float) -> None:
+    manifest = {**(read_manifest(folder) or {}), **result}
+    manifest |= {"stage_inputs": wanted, "seconds": round(seconds, 1)}
+    write_manifest(folder, manifest)

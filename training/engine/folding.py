@@ -27,11 +27,18 @@ def folded(model: Any) -> Any:
     """A copy of a PeftModel as a plain model that says the same, but for the last bits; ``model`` stays as
     it is."""
     copied = copy.deepcopy(model)
-    if any(config.trainable_token_indices for config in copied.peft_config.values()):
+    if has_token_rows(copied):
         untie(copied.get_base_model())
     plain = copied.merge_and_unload(safe_merge=True)
     plain.requires_grad_(False)
     return plain.eval()
+
+
+def has_token_rows(model: Any) -> bool:
+    """Whether the adapters of a PeftModel hold rows of the vocabulary."""
+    return any(
+        getattr(config, "trainable_token_indices", None) for config in model.peft_config.values()
+    )
 
 
 def untie(model: Any) -> None:
