@@ -23,7 +23,7 @@ class EvaluationSettings(BaseModel):
     # More arms beside calibrated_fallback: at other certified precisions, and with other sources.
     precisions: tuple[float, ...] = ()
     also_sources: tuple[Sources, ...] = ()
-    latency_questions: int = Field(60, ge=0)  # asked one by one, for p50 and p95
+    latency_questions: int = Field(40, ge=0)  # asked one by one, for p50 and p95
     chunk: int = Field(128, ge=1)  # questions to a batch
     threads: int = Field(2, ge=1)  # questions retrieved for at once
     confidence: float = Field(0.95, gt=0, lt=1)  # of the intervals
