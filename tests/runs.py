@@ -12,26 +12,28 @@ from tests.commands import zhizhi
 RECIPE = """
 name = "small"
 ablation = false
+article_per_class = 4
+choosing_questions = 20
 [limits]
-train = 160
-calibration = 160
-test = 40
+train = 80
+calibration = 80
+test = 24
 [probe]
-samples = 2
+samples = 1
 temperature = 1.0
 [mix]
-per_class = 40
+per_class = 20
 near_duplicate = 1.0
 [rehearsal]
-known = 20
+known = 10
 [sft]
 layers = [4, 5]
 epochs = 2
-batch_size = 16
+batch_size = 8
 evaluations = 1
 [preference]
 evaluations = 1
-batch_size = 16
+batch_size = 8
 [retrieval]
 embedder = "none"
 [evaluation]
