@@ -32,9 +32,11 @@ ALONE = Split()
 
 def launched() -> Split:
     """The split that ``accelerate launch`` or ``torchrun`` made; ALONE where neither did."""
+    import torch
     from accelerate import PartialState  # type: ignore[import-untyped]
 
-    state = PartialState()
+    # Without a GPU it has to be told: it looks for none, and takes each process for alone.
+    state = PartialState(cpu=not torch.cuda.is_available())
     if state.num_processes == 1:
         return ALONE
     return Split(state.process_index, state.num_processes, state.wait_for_everyone)

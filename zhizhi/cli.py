@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import warnings
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -118,15 +119,16 @@ def ask(
         show(answer)
 
 
-def main() -> None:
-    """Run the command line. A user's mistake prints one message and no traceback."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line (of this process, where no ``arguments`` are given). A user's mistake prints
+    one message and no traceback."""
     # Libraries chatter on import; what concerns the user is said by us.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     warnings.filterwarnings("ignore", category=FutureWarning)
     try:
-        app()
+        app(arguments)
     except UserError as error:
         console.print(f"[bold red]Error:[/bold red] {error}", markup=True, soft_wrap=True)
         sys.exit(2)

@@ -1,11 +1,10 @@
-"""`zhizhi eval` as a user meets it: real processes, real exit statuses; and what the guide says."""
+"""`zhizhi eval` as a user meets it: results, mistakes, exit statuses; and what the guide says."""
 
 from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
+import shutil
 from pathlib import Path
 
 import pytest
@@ -17,45 +16,17 @@ from eval.report import report, write_report
 from eval.result import EvaluationResult
 from eval.settings import EvaluationSettings
 from kg_builder.files import write_jsonl
+from tests.commands import zhizhi
 from tests.eval.scripted import ScriptedAttempter, ScriptedModel
 from tests.eval.served import QUESTIONS as SERVED
 from tests.eval.small import QUESTIONS, right, run_small, script
+from tests.runs import SmallRun
 from training.errors import RecipeError
 from zhizhi.cli import app
 from zhizhi.evaluating import Asked, Systems, evaluate_run, folder_for, other_questions, prices_of
 from zhizhi.serving import RunError
 
 GUIDE = Path(__file__).parents[2] / "docs" / "eval.md"
-RECIPE = """
-name = "small"
-ablation = false
-[limits]
-train = 160
-calibration = 160
-test = 40
-[mix]
-per_class = 40
-near_duplicate = 1.0
-[sft]
-layers = [4, 5]
-epochs = 2
-batch_size = 16
-evaluations = 1
-[retrieval]
-embedder = "none"
-[evaluation]
-latency_questions = 2
-resamples = 50
-"""
-
-
-def zhizhi(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "zhizhi.cli", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 def called(*arguments: str) -> str:
@@ -212,15 +183,13 @@ def test_the_guide_explains_every_arm_and_slice(small: EvaluationResult) -> None
 
 
 @pytest.mark.slow
-def test_a_run_is_evaluated_from_its_graph_to_its_page(tmp_path: Path) -> None:
-    """On the embedded model with a tiny recipe: the pipeline, then its own questions and others."""
-    (tmp_path / "small.toml").write_text(RECIPE, encoding="utf-8")
+def test_a_run_is_evaluated_from_its_graph_to_its_page(trained: SmallRun, tmp_path: Path) -> None:
+    """On the embedded model with a tiny recipe: the rest of the demo, its own questions and others."""
     out = tmp_path / "run"
-    made = zhizhi(
-        *("demo", "--no-serve", "--recipe", str(tmp_path / "small.toml"), "--out", str(out))
-    )
+    shutil.copytree(trained.out, out)
+    made = zhizhi("demo", "--no-serve", "--recipe", trained.recipe, "--out", out)
     assert made.returncode == 0, made.stderr
-    first = zhizhi("eval", "--out", str(out), "--audit", "8", "--json")
+    first = zhizhi("eval", "--out", out, "--audit", "8", "--json")
     assert first.returncode == 0, first.stderr
     found = json.loads(first.stdout)
     table = json.loads((out / "evaluation" / "table.json").read_text(encoding="utf-8"))
@@ -242,7 +211,7 @@ def test_a_run_is_evaluated_from_its_graph_to_its_page(tmp_path: Path) -> None:
     ]  # fmt: skip
     write_jsonl(tmp_path / "books.jsonl", passages)
     second = zhizhi(
-        *("eval", "--out", str(out), "--questions", str(tmp_path / "books.jsonl")),
+        *("eval", "--out", out, "--questions", tmp_path / "books.jsonl"),
         *("--audit", "0", "--json"),
     )
     assert second.returncode == 0, second.stderr

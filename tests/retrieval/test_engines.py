@@ -61,16 +61,28 @@ def extra(identity: str = "new", text: str = "云梦泽的水神是湘君。") -
     return Passage(id=identity, title="云梦泽", text=text)
 
 
+@pytest.fixture(scope="module", params=ENGINES)
+def built(
+    request: pytest.FixtureRequest,
+    passages: list[Passage],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[PassageIndex, Path]:
+    """An index that is only read: a Milvus Lite takes a second to start."""
+    folder = tmp_path_factory.mktemp("built")
+    return build(str(request.param), passages, folder, Counting()), folder
+
+
 @pytest.mark.parametrize("mode", ["lexical", "dense", "hybrid"])
-def test_finds_what_it_holds(engine: str, mode, passages: list[Passage], tmp_path: Path) -> None:
-    embedder = Counting()
-    index = build(engine, passages, tmp_path, embedder)
+def test_finds_what_it_holds(
+    built: tuple[PassageIndex, Path], mode, passages: list[Passage]
+) -> None:
+    index, folder = built
     found = index.search("《夜航书》的作者是谁?", 3, mode)
     assert found[0].passage == passages[6]
     assert len(found) <= 3
     assert [e.score for e in found] == sorted((e.score for e in found), reverse=True)
-    assert {(e.source, e.provider) for e in found} == {("index", tmp_path.name)}
-    assert open_index(tmp_path, embedder).search("《夜航书》的作者是谁?", 3, mode) == found
+    assert {(e.source, e.provider) for e in found} == {("index", folder.name)}
+    assert open_index(folder, Counting()).search("《夜航书》的作者是谁?", 3, mode) == found
 
 
 def test_engines_agree(passages: list[Passage], tmp_path: Path) -> None:
@@ -89,9 +101,9 @@ def test_engines_agree(passages: list[Passage], tmp_path: Path) -> None:
     "question", ["", "  ", '"] or key != ["', "韩松' or '1' == '1", "\\", "%s {x} $1", "🙂", "の"]
 )
 def test_no_question_harms(
-    engine: str, question: str, passages: list[Passage], tmp_path: Path
+    built: tuple[PassageIndex, Path], question: str, passages: list[Passage]
 ) -> None:
-    index = build(engine, passages, tmp_path, Counting())
+    index, _ = built
     for mode in ("lexical", "hybrid"):
         assert len(index.search(question, 3, mode)) <= 3
     assert index.search("韩松", 0) == []

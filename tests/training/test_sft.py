@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
-import time
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +13,7 @@ from transformers import AutoModelForCausalLM
 
 from kg_builder.files import read_jsonl, read_manifest, sha256_file
 from kg_builder.question import Question
+from tests.processes import running, wait_for
 from training.curves import CurveRow
 from training.engine.local import LocalModel
 from training.errors import TrainingError
@@ -53,11 +51,10 @@ def inputs(base: Path, questions: list[Question]) -> tuple[list[TuningExample], 
     return examples, sets, labels
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def tuned(
     miniature: Path, questions: list[Question], tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    torch.set_num_threads(1)
     before = sha256_file(miniature / "model.safetensors")
     out = tmp_path_factory.mktemp("sft") / "out"
     tune_whole(miniature, questions, out)
@@ -240,53 +237,17 @@ def test_step_count() -> None:
     assert step_count(1, settings) == 1
 
 
-def run(base: Path, out: Path) -> None:
-    """One tuning run in a process of its own (see below)."""
-    from tests.training.conftest import invented_questions
-
-    torch.set_num_threads(1)
-    tune_whole(base, invented_questions(), out)
-
-
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"}
-CODE = "import sys, pathlib; from tests.training.test_sft import run; run(*map(pathlib.Path, sys.argv[1:]))"
-
-
 @pytest.mark.slow
 def test_killed_and_resumed_it_chooses_the_same_step(
-    tmp_path: Path, miniature: Path, tuned: Path
+    tmp_path: Path, miniature: Path, tuned: Path, questions: list[Question]
 ) -> None:
     out = tmp_path / "out"
-    command = [sys.executable, "-c", CODE, str(miniature), str(out)]
-    with subprocess.Popen(command, env=ENVIRONMENT) as process:
-        deadline = time.monotonic() + 240
-        while not list(out.glob("checkpoints/checkpoint-*/trainer_state.json")):
-            assert process.poll() is None, "it finished before it could be killed"
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        process.kill()
+    with running(tune_whole, miniature, questions, out) as process:
+        wait_for("checkpoints/checkpoint-*/trainer_state.json", out, process)
+    assert process.exitcode == -signal.SIGKILL
     assert read_manifest(out) is None
-    subprocess.run(command, env=ENVIRONMENT, check=True)
+    tune_whole(miniature, questions, out)
     assert (out / "curves.jsonl").read_text() == (tuned / "curves.jsonl").read_text()
     assert read_manifest(out)["chosen_step"] == read_manifest(tuned)["chosen_step"]  # type: ignore[index]
     for name in ("adapter_model.safetensors",):
         assert (out / "adapter" / name).read_bytes() == (tuned / "adapter" / name).read_bytes()
-
-
-@pytest.mark.slow
-def test_two_processes_tune_one_adapter(tmp_path: Path, miniature: Path) -> None:
-    """gloo on the CPU, as ``accelerate launch`` and ``torchrun`` do it on several GPUs."""
-    script = tmp_path / "tune.py"
-    script.write_text(CODE, encoding="utf-8")
-    out = tmp_path / "out"
-    launch = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2"]
-    command = [*launch, "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
-    subprocess.run(
-        [*command, str(script), str(miniature), str(out)], env=ENVIRONMENT, check=True, timeout=280
-    )
-    manifest = read_manifest(out)
-    assert manifest is not None
-    assert manifest["steps"] == step_count(manifest["examples"], SETTINGS, 2)
-    rows = list(read_jsonl(out / "curves.jsonl"))
-    assert len({(r["set"], r["step"]) for r in rows}) == len(rows)
-    assert (out / "adapter" / "adapter_model.safetensors").exists()

@@ -1,4 +1,4 @@
-"""The command line as a user meets it: real processes, real exit statuses."""
+"""The command line as a user meets it: help, mistakes and their exit statuses."""
 
 import json
 import socket
@@ -8,16 +8,7 @@ from pathlib import Path
 
 import pytest
 
-
-def zhizhi(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "zhizhi.cli", *arguments],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        timeout=120,
-        check=False,
-    )
+from tests.commands import zhizhi, zhizhi_process
 
 
 @pytest.mark.parametrize(
@@ -57,6 +48,13 @@ def test_a_mistake_is_named_without_a_traceback(
     assert named in shown.stderr
     assert "Traceback" not in shown.stderr
     assert shown.stdout == ""
+
+
+def test_a_process_leaves_with_the_status_of_a_mistake(tmp_path: Path) -> None:
+    shown = zhizhi_process("ask", "法国的首都是?", "--out", "nowhere", cwd=tmp_path)
+    assert (shown.returncode, shown.stdout) == (2, "")
+    assert "nowhere" in shown.stderr
+    assert "Traceback" not in shown.stderr
 
 
 def test_a_port_in_use_is_known_before_the_work(tmp_path: Path) -> None:

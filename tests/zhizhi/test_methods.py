@@ -11,8 +11,8 @@ import pytest
 from kg_builder.errors import UserError
 from kg_builder.files import read_manifest, write_jsonl, write_manifest
 from kg_builder.question import Question
+from tests.commands import zhizhi
 from tests.training.conftest import invented_questions
-from tests.zhizhi.test_cli import zhizhi
 from training.label import Label
 from zhizhi.methods import METHODS, SWEEP, Method, Outcome, answer_all, decided
 from zhizhi.recipe import Recipe

@@ -1,11 +1,8 @@
 from __future__ import annotations
 
 import json
-import os
 import random
-import subprocess
-import sys
-import time
+import signal
 from pathlib import Path
 
 import pytest
@@ -15,7 +12,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from kg_builder.files import read_manifest
 from kg_builder.question import Question
 from kg_builder.relation import Catalogue
-from tests.training.conftest import SETTINGS
+from tests.processes import running, wait_for
+from tests.training.conftest import SETTINGS, invented_questions
 from training.base.corpus import Example, FactWriter
 from training.base.drills import Drills
 from training.base.settings import BaseSettings, ExposureSettings
@@ -30,6 +28,7 @@ from training.base.trainer import (
     with_spare_layers,
     write_corpus,
 )
+from training.checkpoints import last_whole
 from training.engine.local import LocalModel
 from training.errors import TrainingError
 from training.generation import Sampling
@@ -146,36 +145,21 @@ SHORT = SETTINGS.model_copy(
 
 
 def short_training(out: Path) -> None:
-    from tests.training.conftest import invented_questions
-
-    torch.set_num_threads(1)
     train_base(invented_questions(), Catalogue.load(), out, SHORT, progress=False)
 
 
 @pytest.mark.slow
 def test_kill_9_and_go_on_gives_the_same_model(tmp_path: Path) -> None:
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
-    code = (
-        "import sys, pathlib; from tests.training.base.test_trainer import short_training;"
-        "short_training(pathlib.Path(sys.argv[1]))"
-    )
-
-    def command(out: Path) -> list[str]:
-        return [sys.executable, "-c", code, str(out)]
-
-    subprocess.run(command(tmp_path / "whole"), env=environment, check=True)
-    killed = tmp_path / "killed"
-    with subprocess.Popen(command(killed), env=environment) as process:
-        deadline = time.monotonic() + 240
-        while not list(killed.glob("checkpoints/checkpoint-*/trainer_state.json")):
-            assert process.poll() is None, "it finished before it could be killed"
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        process.kill()
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    with running(short_training, killed) as process:
+        wait_for("checkpoints/checkpoint-[1-9][0-9]", killed, process)  # the one before is whole
+    assert process.exitcode == -signal.SIGKILL
     assert read_manifest(killed) is None
-    subprocess.run(command(killed), env=environment, check=True)
+    assert last_whole(killed / "checkpoints") is not None
+    short_training(killed)
+    short_training(whole)
     for name in ("model.safetensors", "tokenizer.json", "exposure.json"):
-        assert (killed / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+        assert (killed / name).read_bytes() == (whole / name).read_bytes()
     assert not (killed / "checkpoints").exists()
 
 
