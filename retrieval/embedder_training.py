@@ -78,7 +78,7 @@ def train_embedder(
     loss = MultipleNegativesRankingLoss(
         model, scale=settings.scale, directions=("query_to_doc", "doc_to_query")
     )
-    optimizer = torch.optim.Adam(module.parameters(), lr=settings.learning_rate)
+    optimizer = torch.optim.Adam(module.parameters(), lr=settings.learning_rate, fused=True)
     batches = _Batches(passages, pairs, settings)
     no_labels = torch.empty(0)
     for step in range(settings.steps):

@@ -16,6 +16,7 @@ from kg_builder.files import read_manifest
 from kg_builder.question import Question
 from training.checkpoints import last_whole
 from training.completion_loss import completion_loss
+from training.device import keep_memory
 from training.engine.local import TEMPLATE_OPTIONS
 from training.label import Label
 from training.language_pack import language_pack
@@ -169,6 +170,7 @@ def load_for_tuning(base: str | Path, settings: SFTSettings) -> tuple[Any, Any]:
     extra: dict[str, Any] = {"dtype": torch.float32 if settings.method == "full" else "auto"}
     if settings.method == "qlora":
         extra["quantization_config"] = four_bit()
+    keep_memory()
     tokenizer = AutoTokenizer.from_pretrained(base, revision=settings.revision)
     tokenizer.padding_side = "right"
     model = AutoModelForCausalLM.from_pretrained(base, revision=settings.revision, **extra)

@@ -93,6 +93,9 @@ def _begin(
         os.dup2(stream.fileno(), 2)
     import torch
 
+    from training.device import keep_memory
+
+    keep_memory()
     torch.set_num_threads(threads)
     try:
         value = work(*args)
