@@ -231,6 +231,7 @@ class Answer:
                 likeness(q, other) in ("same", "rounded")
                 for q in name.quantities
                 for other in others
+                if not other.bare
             )
             or any(agreement(date, time) == "same" for date in name.dates for time in times)
             for names in self.gold.objects

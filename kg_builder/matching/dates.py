@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 from kg_builder.matching.lexicon import pack
-from kg_builder.matching.numbers import NUMERALS, chinese_value
+from kg_builder.matching.normalise import is_ideograph
+from kg_builder.matching.numbers import NO_DIGITS, NUMERALS, chinese_value
 
 Agreement = Literal["same", "coarser", "other"]
 
@@ -82,6 +83,8 @@ _PART_AFTER = re.compile(r"初|早期|中期|中叶|末|晚期|后期|底")
 _PARTS = {"初": "early", "早": "early", "中": "mid", "末": "late", "晚": "late", "后": "late"}
 _PART_HINT = re.compile("early|mid|late|[初期叶末底]")
 _WORDY = re.compile("[a-z]{3}")
+_PIVOT = 30  # two digits below it are a year of this century; spreadsheets have it so too
+_YEAR_LEADS = frozenset("在于从自至到是为的年月日了和与及或即前后约")
 _MONTH_HINTS = tuple(name[:3] for name in _MONTHS)
 
 
@@ -130,10 +133,25 @@ def _chinese(text: str) -> Iterator[Date]:
         elif year is not None:
             if found["republic"]:
                 year += 1911
-            elif year < 100 and not (month or found["bc"] or found["ad"]):
-                continue  # 20年 is how long, or a year of some reign
-            year = -year if found["bc"] else year
+            elif year < 100 and not (found["bc"] or found["ad"]):
+                year = _short_year(found, year)
+            elif found["year"][0] in NO_DIGITS:
+                continue  # 千年 is how long
+            if year is None and month is None:
+                continue
+            year = -year if year is not None and found["bc"] else year
         yield Date(year, month, day, span, *found.span())
+
+
+def _short_year(found: re.Match[str], year: int) -> int | None:
+    """The year that two digits mean: 08年, 98年3月. 20年 alone is how long, 贞观十四年 a year of a reign."""
+    written = found["year"]
+    if len(written) != 2 or "十" in written or not (found["month"] or written[0] in "0零〇"):
+        return None
+    before = found.string[found.start() - 1 : found.start()]
+    if is_ideograph(before or "a") and before not in _YEAR_LEADS:
+        return None
+    return year + (2000 if year < _PIVOT else 1900)
 
 
 def _may_name_month(text: str) -> bool:
@@ -256,7 +274,7 @@ def _after_dash(found: re.Match[str]) -> bool:
 def more_than_years(text: str) -> bool:
     """Whether a text may hold a date that is not just a year; cheap, and sometimes wrongly so."""
     return any(
-        hint in text for hint in ("月", "世纪", "年代", "-", "/", ".", "0s", "centur")
+        hint in text for hint in ("月", "世纪", "年代", "-", "/", ".", "0s", "0's", "centur")
     ) or _may_name_month(text)
 
 

@@ -11,12 +11,17 @@ from typing import NamedTuple
 
 from kg_builder.matching.lexicon import pack
 
-_DIGITS = {c: i for i, c in enumerate("零一二三四五六七八九")} | {
-    "〇": 0, "两": 2, "壹": 1, "贰": 2, "叁": 3, "肆": 4, "伍": 5, "陆": 6, "柒": 7, "捌": 8, "玖": 9,
-}  # fmt: skip
+_FORMAL_DIGITS = {c: i for i, c in enumerate("壹贰叁肆伍陆柒捌玖", 1)}
+_DIGITS = {c: i for i, c in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2} | _FORMAL_DIGITS
 _SMALL = {"十": 10, "百": 100, "千": 1000, "拾": 10, "佰": 100, "仟": 1000}
 _GREAT = {"万": 10**4, "亿": 10**8, "兆": 10**12}
 NUMERALS = "".join({**_DIGITS, **_SMALL, **_GREAT})
+FORMAL = frozenset(
+    {**_FORMAL_DIGITS, "拾": 10, "佰": 100, "仟": 1000}
+)  # as on cheques and in surnames
+SCALES = frozenset({**_SMALL, **_GREAT})
+NO_DIGITS = SCALES - {"十", "拾"}  # a run does not begin with these unless 一 is left out: 百个
+ZEROS = frozenset("零〇")
 
 _ENGLISH_WORDS = pack("en")["numbers"]
 _ONES: list[str] = _ENGLISH_WORDS["ones"].split()
@@ -126,6 +131,19 @@ def _chinese_decimal(text: str) -> float | None:
     if value is None or not part or any(c not in _DIGITS for c in part):
         return None
     return (value + float("0." + "".join(str(_DIGITS[c]) for c in part))) * scale
+
+
+def other_script(written: str) -> str | None:
+    """A whole number of two digits at most in Chinese for Arabic, in Arabic for Chinese: 五 and 5."""
+    if written.isascii():
+        if not written.isdigit() or written[0] == "0" or len(written) > 2:
+            return None
+        tens, ones = divmod(int(written), 10)
+        chinese = "零一二三四五六七八九"
+        ten = ("" if tens < 2 else chinese[tens]) + "十" if tens else ""
+        return ten + (chinese[ones] if ones else "")
+    value = chinese_value(written) if all(c in "一二三四五六七八九十" for c in written) else None
+    return f"{value:.0f}" if value is not None and value < 100 else None
 
 
 def _english_value(text: str) -> float:

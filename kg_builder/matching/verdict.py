@@ -119,10 +119,12 @@ def _may_hold(flat: str, prepared: Prepared) -> bool:
 
 
 def _judge(text: Answer, gold: Gold) -> Match:
-    signs = text.plain.strip()
+    signs = text.plain.strip() or text.raw.strip()  # a lone diacritic is nothing in plain text
     if (
         signs
-        and any(signs == name.plain for names in text.gold.objects for name in names)
+        and any(
+            signs in (name.plain, name.raw.strip()) for names in text.gold.objects for name in names
+        )
         and (not gold.need_all or len(gold.objects) == 1)
     ):
         return Match("right", "named", signs)
@@ -260,7 +262,7 @@ def _counted(text: Answer, name: Name) -> _Finding:
     gold = name.quantities[0]
     alone = len(text.quantities) == 1 and len(text.words) < 4
     for quantity in text.quantities:
-        if quantity.bare and not alone:
+        if quantity.bare:
             continue
         like = likeness(gold, quantity)
         if like == "other" or not (alone or _counts(text, name)):
