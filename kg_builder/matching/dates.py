@@ -7,7 +7,7 @@ Years are historical: 551 BC is -551, as in 「前551年」 and Wikidata's JSON.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Literal, NamedTuple
 
 from kg_builder.matching.lexicon import pack
@@ -78,10 +78,12 @@ _BARE_YEAR = re.compile(
 )
 _RANGE = re.compile(r"(?P<year>[12]\d{3})\s?-\s?(?P<end>\d{2})(?![\d-])")
 _FIRST_DAY = re.compile(r"(?<![\d.])(?P<day>\d{1,2})(?:st|nd|rd|th)?\s?-\s?$")
+_MONTH_IN_DIGITS = re.compile(r"\d{4}[-/.]\d|\d[/.]\d{4}")  # of _ISO and _SLASHED
 _PART_BEFORE = re.compile(r"\b(early|mid|late)[\s-](?:the\s)?$")
 _PART_AFTER = re.compile(r"初|早期|中期|中叶|末|晚期|后期|底")
 _PARTS = {"初": "early", "早": "early", "中": "mid", "末": "late", "晚": "late", "后": "late"}
 _PART_HINT = re.compile("early|mid|late|[初期叶末底]")
+_DIGIT = re.compile(r"\d")
 _WORDY = re.compile("[a-z]{3}")
 _PIVOT = 30  # two digits below it are a year of this century; spreadsheets have it so too
 _YEAR_LEADS = frozenset("在于从自至到是为的年月日了和与及或即前后约")
@@ -242,7 +244,7 @@ def _numeric(text: str) -> Iterator[Date]:
             if _whole(found) and end > year % 100 and not 1 <= end <= 12:
                 yield Date(year, None, None, 1, *found.span("year"))
                 yield Date(year // 100 * 100 + end, None, None, 1, *found.span("end"))
-    for found in _YEAR_ERA.finditer(text):
+    for found in _YEAR_ERA.finditer(text) if "c" in text or "d" in text else ():
         if _whole(found, ".,"):
             yield Date(_signed(int(found["year"]), found["era"]), None, None, 1, *found.span())
     if "s" in text:
@@ -273,14 +275,16 @@ def _after_dash(found: re.Match[str]) -> bool:
 
 def more_than_years(text: str) -> bool:
     """Whether a text may hold a date that is not just a year; cheap, and sometimes wrongly so."""
-    return any(
-        hint in text for hint in ("月", "世纪", "年代", "-", "/", ".", "0s", "0's", "centur")
-    ) or _may_name_month(text)
+    for hint in ("月", "世纪", "年代", "0s", "0's", "centur"):
+        if hint in text:
+            return True
+    signs = "-" in text or "/" in text or "." in text
+    return (signs and _MONTH_IN_DIGITS.search(text) is not None) or _may_name_month(text)
 
 
 def dates(text: str) -> list[Date]:
     """Every date of ``text`` (as ``normalise.plain`` gives it), in order, the most specific reading."""
-    readers = []
+    readers: list[Callable[[str], Iterator[Date]]] = []
     if "年" in text or "月" in text or "世纪" in text:
         readers.append(_chinese)
     if _may_name_month(text):
@@ -288,13 +292,19 @@ def dates(text: str) -> list[Date]:
     if "centur" in text:
         readers.append(_centuries)
     taken: list[Date] = []
-    for read in (*readers, _numeric, _alone):
+    if _DIGIT.search(text):
+        readers += [_numeric, _alone]
+    for read in readers:
         for date in read(text):
             if _valid(date) and all(date.end <= t.start or date.start >= t.end for t in taken):
                 taken.append(date)
+    if not taken:
+        return taken
     if _PART_HINT.search(text):
         taken = [date._replace(part=_part(text, date)) for date in taken]
-    return sorted(taken, key=_start)
+    if len(taken) > 1:
+        taken.sort(key=_start)
+    return taken
 
 
 def _part(text: str, date: Date) -> str:

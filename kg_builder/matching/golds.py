@@ -53,6 +53,7 @@ class Prepared(NamedTuple):
     dates: tuple[Date, ...]
     hints: tuple[str, ...]  # an answer without any of these gives no name in part
     squeezed: tuple[str, ...]  # the needles without their spaces
+    written: frozenset[str]  # the names as they are written, raw and in plain text
 
 
 def gold_of(
@@ -101,6 +102,7 @@ def prepare(
         dates=tuple(date for name in everything if len(name.dates) == 1 for date in name.dates),
         hints=tuple(hints),
         squeezed=tuple(needle.replace(" ", "") for needle in needles if _squeezable(needle)),
+        written=frozenset(text for name in everything for text in (name.plain, name.raw.strip())),
     )
 
 

@@ -72,7 +72,7 @@ _ENGLISH = (
 _CHINESE_MAGNITUDE = f"[多余]?[{''.join({**_SMALL, **_GREAT})}][{NUMERALS}\\d]*"
 # One pattern a script, each starting with a plain character class: scanning is then fast.
 _ARABIC_PATTERN = re.compile(
-    r"\d+(?:\.\d+)?(?:"
+    r"(?P<arabic>\d+(?:\.\d+)?)(?:"
     r"(?P<nth>(?:st|nd|rd|th)(?![a-z]))"
     rf"|(?P<great>\s?{_CHINESE_MAGNITUDE})"
     rf"|(?P<magnitude>(?:[\s-]?(?:hundred|{_any(_MAGNITUDES)})(?![a-z]))+"
@@ -83,6 +83,7 @@ _CHINESE_PATTERN = re.compile(
     rf"一?半|[{NUMERALS}]+(?:点[{NUMERALS}]+|[多余][{''.join(_GREAT)}]+)?"
 )
 _ENGLISH_PATTERN = re.compile(rf"\b(?:{_ENGLISH})")
+_DIGIT = re.compile(r"\d")
 _WORDY = re.compile("[a-z]{3}")
 _POWER = re.compile(r"10\^?(-?\d+)")
 _NUMBERS = re.compile(r"\d+(?:\.\d+)?|[^多余]")  # 一百多万 is about 一百万
@@ -176,9 +177,7 @@ def _trailing_step(text: str) -> float:
 
 def _arabic(found: re.Match[str]) -> tuple[float, float] | None:
     """Value and step of one number that begins with digits."""
-    number = re.match(r"[\d.]+", found.group())
-    assert number is not None
-    arabic = number.group().rstrip(".")
+    arabic = found["arabic"]
     if len(arabic) > _LONGEST:
         return None
     value = float(arabic)
@@ -207,7 +206,7 @@ def _significant(value: float, step: float) -> int:
 
 
 def _scan(text: str) -> Iterator[Numeral]:
-    for found in _ARABIC_PATTERN.finditer(text):
+    for found in _ARABIC_PATTERN.finditer(text) if _DIGIT.search(text) else ():
         start, end = found.span()
         before = text[start - 1 : start]
         if before == "." and text[start - 2 : start - 1].isdigit():  # the tail of 1.2.3
@@ -239,4 +238,11 @@ def _scan(text: str) -> Iterator[Numeral]:
 
 def numerals(text: str) -> list[Numeral]:
     """Every number of ``text`` in order."""
-    return sorted(_scan(text), key=lambda numeral: numeral.start)
+    found = list(_scan(text))
+    if len(found) > 1:
+        found.sort(key=_place)
+    return found
+
+
+def _place(numeral: Numeral) -> int:
+    return numeral.start

@@ -133,7 +133,8 @@ def _measure(text: str, numeral: Numeral) -> Quantity:
         unit.name if unit else "",
         ordinal,
         before.endswith(lexicon.rounding_before)
-        or any(a.startswith(lexicon.rounding_after) for a in after),
+        or after[0].startswith(lexicon.rounding_after)
+        or after[1].startswith(lexicon.rounding_after),
         not ordinal and _is_bare(text, numeral, unit, end),
         numeral.start,
         end,
