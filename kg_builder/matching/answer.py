@@ -34,8 +34,8 @@ class Answer:
     """One answer, held against one gold."""
 
     __slots__ = (
-        "_clean", "_context", "_dates", "_numbers", "_plain", "_quantities", "_tokens", "covered", "flat", "gold",
-        "question", "raw", "words",
+        "_clean", "_context", "_dates", "_numbers", "_plain", "_quantities", "_tokens", "covered", "flat",
+        "gold", "question", "raw", "words",
     )  # fmt: skip
 
     def __init__(self, raw: str, flat: str, gold: Prepared, question: str) -> None:
