@@ -5,6 +5,7 @@ audit(questions=test, attempter=model, chain=chain)["slices"]["typo"]["arms"]["c
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -22,6 +23,7 @@ from eval.slices import Slice, make_slices
 from kg_builder.files import digest
 from kg_builder.matching import matches
 from kg_builder.question import Gold, Question
+from kg_builder.splits import matched_pairs
 from retrieval.chain import RetrievalChain
 from service.backend import Backend
 from service.seams import Chain
@@ -29,6 +31,8 @@ from service.settings import load_settings
 from training.attempt import Attempt, Attempter
 from training.selective import auroc
 
+# Within a matched pair popularity may differ by a fifth (a quarter in log2): tiers of 1 to 5 have to agree.
+FAME_CALIPER = 0.25
 SHOWN = {
     "answer": ("precision", "coverage", "accuracy", "hallucination"),
     "refusal": ("refusal", "hallucination"),
@@ -80,7 +84,9 @@ def audit(
             }
             for s in slices
         },
-        "paired": paired(questions, remembered.attempts([q.text for q in questions])),
+        "paired": paired(
+            questions, remembered.attempts([q.text for q in questions]), settings.confidence
+        ),
         "injected": injected,
     }
 
@@ -182,7 +188,9 @@ def _lied(question: Question, record: Record, lie: Gold) -> bool:
     return matches(record.text, lie, question=question.text).verdict == "right"
 
 
-def paired(questions: Sequence[Question], attempts: Sequence[Attempt]) -> dict[str, Any]:
+def paired(
+    questions: Sequence[Question], attempts: Sequence[Attempt], level: float = 0.95
+) -> dict[str, Any]:
     """Whether the confidence follows knowledge or the wording: known and unknown under one template.
 
     ``within_relation`` is the AUROC over pairs of a right and a wrong answer to the same relation, where
@@ -197,6 +205,7 @@ def paired(questions: Sequence[Question], attempts: Sequence[Attempt]) -> dict[s
     groups: dict[str, list[int]] = defaultdict(list)
     for i, question in enumerate(questions):
         groups[question.relation].append(i)
+    matched = _matched(questions, right, confidence)
     wins, pairs = 0.0, 0
     for members in groups.values():
         hits = sum(right[i] for i in members)
@@ -212,7 +221,29 @@ def paired(questions: Sequence[Question], attempts: Sequence[Attempt]) -> dict[s
         "overall": _defined(auroc(confidence, right)),
         "within_relation": wins / pairs if pairs else None,
         "relation_alone": _defined(auroc(_by_relation(questions, right), right)),
+        "matched": share(sum(matched), len(matched), level) if matched else None,
     }
+
+
+def _matched(
+    questions: Sequence[Question], right: Sequence[bool], confidence: Sequence[float]
+) -> list[bool]:
+    """For each pair of a known and an unknown fact that fame does not tell apart, whether confidence does."""
+    sides = (
+        [i for i, good in enumerate(right) if good],
+        [i for i, good in enumerate(right) if not good],
+    )
+    pairs = matched_pairs(
+        *sides,
+        stratum=lambda i: questions[i].relation,
+        popularity=lambda i: _fame(questions[i].popularity),
+        caliper=FAME_CALIPER,
+    )
+    return [confidence[a] > confidence[b] for a, b in pairs]
+
+
+def _fame(popularity: float | None) -> float | None:
+    return None if popularity is None else math.log2(1 + max(popularity, 0.0))
 
 
 def _by_relation(questions: Sequence[Question], right: Sequence[bool]) -> list[float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from kg_builder.question import AnswerType
@@ -144,9 +145,10 @@ def _day(year: int, month: str | None, day: str | None, about: str) -> Literal |
     zh = f"{about}公元前{1 - year}年" if year < 1 else f"{about}{year}年"
     en, key = (f"{1 - year} BC" if year < 1 else str(year)), f"{about}{year}"
     if month and day:
-        zh += f"{int(month)}月{int(day)}日"
-        en = f"{MONTHS[int(month) - 1]} {int(day)}, {en}"
-        key += f"-{int(month):02}-{int(day):02}"
+        m, d = int(month), int(day)
+        zh = f"{zh}{m}月{d}日"
+        en = f"{MONTHS[m - 1]} {d}, {en}"
+        key = f"{key}-{m:02}-{d:02}"
     elif month:
         zh += f"{int(month)}月"
         en = f"{MONTHS[int(month) - 1]} {en}"
@@ -176,21 +178,39 @@ def _quantity(text: str) -> Literal | None:
         known = _HAN_NUMBER.fullmatch(text)
         vague = known is None or _VAGUE_UNIT.search(known["unit"])
         return None if vague else Literal(text, text, None)
-    unit = (found["unit"] or "").strip()
-    if sum(map(str.isdigit, found["n"])) > MAX_DIGITS:
+    about, written, magnitude, unit_written = found.group("about", "n", "magnitude", "unit")
+    if len(written) > MAX_DIGITS and sum(map(str.isdigit, written)) > MAX_DIGITS:
         return None
-    if len(unit) > MAX_UNIT or _VAGUE_UNIT.search(unit):
+    unit = _unit(unit_written or "")
+    if unit is None:
         return None
-    number = float(found["n"].replace(",", "")) * MAGNITUDES[found["magnitude"] or ""]
-    key = f"{found['about'] or ''}{number:.12g}{unit.lower()}"
-    if HAN.search(unit) and unit not in UNITS:
+    number = float(written.replace(",", "")) * MAGNITUDES[magnitude or ""]
+    key = f"{about or ''}{number:.12g}{unit.key}"
+    if unit.en is None:
         return Literal(key, text, None)
     whole = number == int(number)
-    said = f"{number:,.0f}" if whole and abs(number) >= 10**4 else f"{number:.10g}"
-    if not found["magnitude"] and "," not in found["n"] and whole:
-        said = found["n"] if unit == "" else said
-    parts = ("about" if found["about"] else "", said, UNITS.get(unit, unit))
-    return Literal(key, text, " ".join(part for part in parts if part))
+    if whole and unit.key == "" and not magnitude and "," not in written:
+        said = written
+    else:
+        said = f"{number:,.0f}" if whole and abs(number) >= 10**4 else f"{number:.10g}"
+    if unit.en:
+        said = f"{said} {unit.en}"
+    return Literal(key, text, f"about {said}" if about else said)
+
+
+class _Unit(NamedTuple):
+    key: str
+    en: str | None  # None where a person has to name it
+
+
+@lru_cache(maxsize=1 << 12)
+def _unit(written: str) -> _Unit | None:
+    """What stands behind a number; None where it makes the number vague, or is no unit."""
+    unit = written.strip()
+    if len(unit) > MAX_UNIT or _VAGUE_UNIT.search(unit):
+        return None
+    known = unit in UNITS or not HAN.search(unit)
+    return _Unit(unit.lower(), UNITS.get(unit, unit) if known else None)
 
 
 def ordinal(number: int) -> str:

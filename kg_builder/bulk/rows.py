@@ -15,6 +15,7 @@ from kg_builder.sources.report import ReadReport
 from kg_builder.sources.rows import POPULARITY, Source
 
 T = TypeVar("T")
+GROUP_ROWS = 200_000
 
 
 def ingest(
@@ -48,10 +49,10 @@ def _read(
     tell: Callable[[str, int, int | None], None],
 ) -> None:
     report = ReadReport(source.name, max_bad_share)
-    # Batch by batch, not as one stream: a stream would have DuckDB call back into Python while it
+    # Group by group, not as one stream: a stream would have DuckDB call back into Python while it
     # holds its own locks, and the two have been seen to wait for each other.
-    for batch in prefetched(source.batches(report)):
-        incoming = pa.Table.from_batches([batch])
+    for batches in prefetched(grouped(source.batches(report))):
+        incoming = pa.Table.from_batches(batches)
         store.con.register("incoming", incoming)
         store.con.execute(f"INSERT INTO raw SELECT {number}, * FROM incoming")
         store.con.unregister("incoming")
@@ -69,6 +70,20 @@ def read_accounts(store: Store) -> list[dict[str, object]]:
     """What the readers reported, in the order of the sources."""
     found = store.con.execute("SELECT report FROM source ORDER BY src").fetchall()
     return [json.loads(report) for (report,) in found]
+
+
+def grouped(batches: Iterator[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]]:
+    """Batches in groups of some GROUP_ROWS rows: DuckDB takes the batches of one table in parallel."""
+    held: list[pa.RecordBatch] = []
+    rows = 0
+    for batch in batches:
+        held.append(batch)
+        rows += batch.num_rows
+        if rows >= GROUP_ROWS:
+            yield held
+            held, rows = [], 0
+    if held:
+        yield held
 
 
 def prefetched(batches: Iterator[T]) -> Iterator[T]:

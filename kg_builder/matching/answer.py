@@ -34,8 +34,8 @@ class Answer:
     """One answer, held against one gold."""
 
     __slots__ = (
-        "_clean", "_context", "_dates", "_plain", "_quantities", "_tokens", "covered", "flat", "gold",
-        "question", "raw", "words",
+        "_clean", "_context", "_dates", "_numbers", "_plain", "_quantities", "_tokens", "covered", "flat",
+        "gold", "question", "raw", "words",
     )  # fmt: skip
 
     def __init__(self, raw: str, flat: str, gold: Prepared, question: str) -> None:
@@ -48,6 +48,7 @@ class Answer:
         self._clean: bool | None = None
         self._plain: str | None = None
         self._dates: list[Date] | None = None
+        self._numbers: list[Quantity] | None = None
         self._quantities: list[Quantity] | None = None
         self._tokens: dict[bool, Tokens] = {}
         self._context: Context | None = None
@@ -71,10 +72,16 @@ class Answer:
         return self._dates
 
     @property
+    def numbers(self) -> list[Quantity]:
+        if self._numbers is None:
+            self._numbers = quantities(self.plain)
+        return self._numbers
+
+    @property
     def quantities(self) -> list[Quantity]:
         """The numbers that are not part of a date."""
         if self._quantities is None:
-            found = quantities(self.plain)
+            found = self.numbers
             if found and more_than_years(self.plain):
                 found = [q for q in found if not any(_within(q, date) for date in self.dates)]
             self._quantities = found
@@ -231,6 +238,7 @@ class Answer:
                 likeness(q, other) in ("same", "rounded")
                 for q in name.quantities
                 for other in others
+                if not other.bare
             )
             or any(agreement(date, time) == "same" for date in name.dates for time in times)
             for names in self.gold.objects

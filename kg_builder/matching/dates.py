@@ -7,11 +7,12 @@ Years are historical: 551 BC is -551, as in 「前551年」 and Wikidata's JSON.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Literal, NamedTuple
 
 from kg_builder.matching.lexicon import pack
-from kg_builder.matching.numbers import NUMERALS, chinese_value
+from kg_builder.matching.normalise import is_ideograph
+from kg_builder.matching.numbers import NO_DIGITS, NUMERALS, chinese_value
 
 Agreement = Literal["same", "coarser", "other"]
 
@@ -77,11 +78,15 @@ _BARE_YEAR = re.compile(
 )
 _RANGE = re.compile(r"(?P<year>[12]\d{3})\s?-\s?(?P<end>\d{2})(?![\d-])")
 _FIRST_DAY = re.compile(r"(?<![\d.])(?P<day>\d{1,2})(?:st|nd|rd|th)?\s?-\s?$")
+_MONTH_IN_DIGITS = re.compile(r"\d{4}[-/.]\d|\d[/.]\d{4}")  # of _ISO and _SLASHED
 _PART_BEFORE = re.compile(r"\b(early|mid|late)[\s-](?:the\s)?$")
 _PART_AFTER = re.compile(r"初|早期|中期|中叶|末|晚期|后期|底")
 _PARTS = {"初": "early", "早": "early", "中": "mid", "末": "late", "晚": "late", "后": "late"}
 _PART_HINT = re.compile("early|mid|late|[初期叶末底]")
+_DIGIT = re.compile(r"\d")
 _WORDY = re.compile("[a-z]{3}")
+_PIVOT = 30  # two digits below it are a year of this century; spreadsheets have it so too
+_YEAR_LEADS = frozenset("在于从自至到是为的年月日了和与及或即前后约")
 _MONTH_HINTS = tuple(name[:3] for name in _MONTHS)
 
 
@@ -130,10 +135,25 @@ def _chinese(text: str) -> Iterator[Date]:
         elif year is not None:
             if found["republic"]:
                 year += 1911
-            elif year < 100 and not (month or found["bc"] or found["ad"]):
-                continue  # 20年 is how long, or a year of some reign
-            year = -year if found["bc"] else year
+            elif year < 100 and not (found["bc"] or found["ad"]):
+                year = _short_year(found, year)
+            elif found["year"][0] in NO_DIGITS:
+                continue  # 千年 is how long
+            if year is None and month is None:
+                continue
+            year = -year if year is not None and found["bc"] else year
         yield Date(year, month, day, span, *found.span())
+
+
+def _short_year(found: re.Match[str], year: int) -> int | None:
+    """The year that two digits mean: 08年, 98年3月. 20年 alone is how long, 贞观十四年 a year of a reign."""
+    written = found["year"]
+    if len(written) != 2 or "十" in written or not (found["month"] or written[0] in "0零〇"):
+        return None
+    before = found.string[found.start() - 1 : found.start()]
+    if is_ideograph(before or "a") and before not in _YEAR_LEADS:
+        return None
+    return year + (2000 if year < _PIVOT else 1900)
 
 
 def _may_name_month(text: str) -> bool:
@@ -224,7 +244,7 @@ def _numeric(text: str) -> Iterator[Date]:
             if _whole(found) and end > year % 100 and not 1 <= end <= 12:
                 yield Date(year, None, None, 1, *found.span("year"))
                 yield Date(year // 100 * 100 + end, None, None, 1, *found.span("end"))
-    for found in _YEAR_ERA.finditer(text):
+    for found in _YEAR_ERA.finditer(text) if "c" in text or "d" in text else ():
         if _whole(found, ".,"):
             yield Date(_signed(int(found["year"]), found["era"]), None, None, 1, *found.span())
     if "s" in text:
@@ -255,14 +275,16 @@ def _after_dash(found: re.Match[str]) -> bool:
 
 def more_than_years(text: str) -> bool:
     """Whether a text may hold a date that is not just a year; cheap, and sometimes wrongly so."""
-    return any(
-        hint in text for hint in ("月", "世纪", "年代", "-", "/", ".", "0s", "centur")
-    ) or _may_name_month(text)
+    for hint in ("月", "世纪", "年代", "0s", "0's", "centur"):
+        if hint in text:
+            return True
+    signs = "-" in text or "/" in text or "." in text
+    return (signs and _MONTH_IN_DIGITS.search(text) is not None) or _may_name_month(text)
 
 
 def dates(text: str) -> list[Date]:
     """Every date of ``text`` (as ``normalise.plain`` gives it), in order, the most specific reading."""
-    readers = []
+    readers: list[Callable[[str], Iterator[Date]]] = []
     if "年" in text or "月" in text or "世纪" in text:
         readers.append(_chinese)
     if _may_name_month(text):
@@ -270,13 +292,19 @@ def dates(text: str) -> list[Date]:
     if "centur" in text:
         readers.append(_centuries)
     taken: list[Date] = []
-    for read in (*readers, _numeric, _alone):
+    if _DIGIT.search(text):
+        readers += [_numeric, _alone]
+    for read in readers:
         for date in read(text):
             if _valid(date) and all(date.end <= t.start or date.start >= t.end for t in taken):
                 taken.append(date)
+    if not taken:
+        return taken
     if _PART_HINT.search(text):
         taken = [date._replace(part=_part(text, date)) for date in taken]
-    return sorted(taken, key=_start)
+    if len(taken) > 1:
+        taken.sort(key=_start)
+    return taken
 
 
 def _part(text: str, date: Date) -> str:

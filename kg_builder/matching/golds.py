@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
+from kg_builder.matching.counters import is_counter
 from kg_builder.matching.dates import Date, agreement, dates
 from kg_builder.matching.lexicon import pack, words
 from kg_builder.matching.names import forms
 from kg_builder.matching.normalise import IDEOGRAPH, fold, is_ideograph, plain
-from kg_builder.matching.numbers import NUMERALS
+from kg_builder.matching.numbers import FORMAL, numerals, other_script
 from kg_builder.matching.overlap import Words, prepare_words
 from kg_builder.matching.quantities import Quantity, quantities
 from kg_builder.question import AnswerType, Gold
 
 _LIST = re.compile(r"[、,，;；/]|\s和\s?|(?<=[\u4e00-\u9fff])[和与及](?=[\u4e00-\u9fff])")
+_NAMED = frozenset({"person", "place", "organization", "work", "language"})  # never counts
 _MOST_NOUNS = 3  # words that a number may count and still be a number
 
 
@@ -51,6 +53,7 @@ class Prepared(NamedTuple):
     dates: tuple[Date, ...]
     hints: tuple[str, ...]  # an answer without any of these gives no name in part
     squeezed: tuple[str, ...]  # the needles without their spaces
+    written: frozenset[str]  # the names as they are written, raw and in plain text
 
 
 def gold_of(
@@ -99,6 +102,7 @@ def prepare(
         dates=tuple(date for name in everything if len(name.dates) == 1 for date in name.dates),
         hints=tuple(hints),
         squeezed=tuple(needle.replace(" ", "") for needle in needles if _squeezable(needle)),
+        written=frozenset(text for name in everything for text in (name.plain, name.raw.strip())),
     )
 
 
@@ -160,6 +164,8 @@ def _name(raw: str, answer_type: AnswerType) -> Name:
     other = forms(raw, answer_type)
     family = frozenset(map(fold, other.family))
     needles = dict.fromkeys((fold(raw), *map(fold, other.full), *map(fold, other.family)))
+    if not numbers and not found_dates and not text.isascii():
+        needles |= dict.fromkeys(fold(same) for same in _renumbered(text))
     needles.pop(" ", None)
     if found_dates and all(needle.replace(" ", "").isdigit() for needle in needles):
         needles = {}  # -551 folds to 551
@@ -185,23 +191,50 @@ def _name(raw: str, answer_type: AnswerType) -> Name:
 
 def _numbers(text: str, is_date: bool, answer_type: AnswerType) -> tuple[tuple[Quantity, ...], str]:
     """The number that a gold is, and what it counts."""
+    if answer_type in _NAMED:
+        return (), ""
     if is_date and (answer_type == "date" or not text.replace(".", "", 1).isdigit()):
         return (), ""
     numbers = quantities(_ONE_UNIT.sub("1 ", text))  # "a week" is one week, and not "741 weeks"
-    if len(numbers) != 1:
+    if len(numbers) != 1 or numbers[0].bare:
         return (), ""
-    if text != (text := _ONE_UNIT.sub("1 ", text)) and not numbers[0].dimension:
+    number = numbers[0]
+    if text != (text := _ONE_UNIT.sub("1 ", text)) and not number.dimension:
         return (), ""
-    noun = _rest(text, [(numbers[0].start, numbers[0].end)])
-    if noun in fold(pack("units")["counters"]["words"]).split():
-        noun = ""
+    if not text.isascii() and not _is_count(text, number, answer_type):
+        return (), ""
+    counter = is_counter(text, number.end) if not number.unit else number.end
+    noun = _rest(text, [(number.start, counter)])
     nouns = noun.split()
     if len(nouns) > (_MOST_NOUNS if noun.isascii() else 2 * _MOST_NOUNS):
         return (), ""
-    last = numbers[0].end == len(text) and not numbers[0].unit
-    if noun and (numbers[0].bare or (last and text[numbers[0].start] in NUMERALS)):
-        return (), ""  # 三国演义 and 第一 in 天下第一 count nothing
-    return (numbers[0]._replace(bare=False),), f" {noun} " if noun else ""
+    return (number,), f" {noun} " if noun else ""
+
+
+def _is_count(text: str, number: Quantity, answer_type: AnswerType) -> bool:
+    """Whether a Chinese gold is a number, with what it counts, and not a name with a number in it.
+
+    Around it stand only what leads up to a number (约, 共) and, behind, a unit or a measure word with
+    what is counted: 108位好汉, but not 神舟5号, 人6, 4399游戏, 第6号翻译机. A unit may also follow
+    what is measured: 身高180厘米.
+    """
+    if all(c in FORMAL for c in text) and len(text) < 3 and answer_type != "number":
+        return False  # 陆, 伍佰: more often somebody's name
+    before, after = text[: number.start], text[number.end :]
+    if number.dimension:
+        return True
+    if _rest(before, ()):
+        return False
+    counter = is_counter(after, 0)
+    return not _rest(after[counter:], ()) or (counter > 0 and not number.ordinal)
+
+
+def _renumbered(text: str) -> Iterator[str]:
+    """A name with its one number in the other script: 神舟五号 for 神舟5号."""
+    found = numerals(text)
+    other = other_script(text[found[0].start : found[0].end]) if len(found) == 1 else None
+    if other is not None and found[0].end - found[0].start < len(text):
+        yield text[: found[0].start] + other + text[found[0].end :]
 
 
 def finer(gold: Prepared, date: Date) -> list[Date]:

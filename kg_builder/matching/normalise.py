@@ -126,7 +126,9 @@ def fold(text: str) -> str:
     """The words of ``text``, each with a space on both sides; a single space where there are none."""
     if "\x01" in text:
         text = text.replace("\x01", " ")
-    if _DIGIT_SEPARATOR.search(text):
+    if ("," in text or "." in text or "，" in text or "．" in text) and _DIGIT_SEPARATOR.search(
+        text
+    ):
         text = _separators(text)
     folded = " ".join(text.translate(_WORDS).split())
     if "+" in folded or "#" in folded:  # C++ and C# are words, +86 and #1 are numbers

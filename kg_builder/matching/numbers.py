@@ -11,12 +11,17 @@ from typing import NamedTuple
 
 from kg_builder.matching.lexicon import pack
 
-_DIGITS = {c: i for i, c in enumerate("零一二三四五六七八九")} | {
-    "〇": 0, "两": 2, "壹": 1, "贰": 2, "叁": 3, "肆": 4, "伍": 5, "陆": 6, "柒": 7, "捌": 8, "玖": 9,
-}  # fmt: skip
+_FORMAL_DIGITS = {c: i for i, c in enumerate("壹贰叁肆伍陆柒捌玖", 1)}
+_DIGITS = {c: i for i, c in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2} | _FORMAL_DIGITS
 _SMALL = {"十": 10, "百": 100, "千": 1000, "拾": 10, "佰": 100, "仟": 1000}
 _GREAT = {"万": 10**4, "亿": 10**8, "兆": 10**12}
 NUMERALS = "".join({**_DIGITS, **_SMALL, **_GREAT})
+FORMAL = frozenset(
+    {**_FORMAL_DIGITS, "拾": 10, "佰": 100, "仟": 1000}
+)  # as on cheques and in surnames
+SCALES = frozenset({**_SMALL, **_GREAT})
+NO_DIGITS = SCALES - {"十", "拾"}  # a run does not begin with these unless 一 is left out: 百个
+ZEROS = frozenset("零〇")
 
 _ENGLISH_WORDS = pack("en")["numbers"]
 _ONES: list[str] = _ENGLISH_WORDS["ones"].split()
@@ -67,7 +72,7 @@ _ENGLISH = (
 _CHINESE_MAGNITUDE = f"[多余]?[{''.join({**_SMALL, **_GREAT})}][{NUMERALS}\\d]*"
 # One pattern a script, each starting with a plain character class: scanning is then fast.
 _ARABIC_PATTERN = re.compile(
-    r"\d+(?:\.\d+)?(?:"
+    r"(?P<arabic>\d+(?:\.\d+)?)(?:"
     r"(?P<nth>(?:st|nd|rd|th)(?![a-z]))"
     rf"|(?P<great>\s?{_CHINESE_MAGNITUDE})"
     rf"|(?P<magnitude>(?:[\s-]?(?:hundred|{_any(_MAGNITUDES)})(?![a-z]))+"
@@ -78,6 +83,7 @@ _CHINESE_PATTERN = re.compile(
     rf"一?半|[{NUMERALS}]+(?:点[{NUMERALS}]+|[多余][{''.join(_GREAT)}]+)?"
 )
 _ENGLISH_PATTERN = re.compile(rf"\b(?:{_ENGLISH})")
+_DIGIT = re.compile(r"\d")
 _WORDY = re.compile("[a-z]{3}")
 _POWER = re.compile(r"10\^?(-?\d+)")
 _NUMBERS = re.compile(r"\d+(?:\.\d+)?|[^多余]")  # 一百多万 is about 一百万
@@ -128,6 +134,19 @@ def _chinese_decimal(text: str) -> float | None:
     return (value + float("0." + "".join(str(_DIGITS[c]) for c in part))) * scale
 
 
+def other_script(written: str) -> str | None:
+    """A whole number of two digits at most in Chinese for Arabic, in Arabic for Chinese: 五 and 5."""
+    if written.isascii():
+        if not written.isdigit() or written[0] == "0" or len(written) > 2:
+            return None
+        tens, ones = divmod(int(written), 10)
+        chinese = "零一二三四五六七八九"
+        ten = ("" if tens < 2 else chinese[tens]) + "十" if tens else ""
+        return ten + (chinese[ones] if ones else "")
+    value = chinese_value(written) if all(c in "一二三四五六七八九十" for c in written) else None
+    return f"{value:.0f}" if value is not None and value < 100 else None
+
+
 def _english_value(text: str) -> float:
     total = section = 0.0
     for word in re.split(r"[\s,-]+", text):
@@ -158,9 +177,7 @@ def _trailing_step(text: str) -> float:
 
 def _arabic(found: re.Match[str]) -> tuple[float, float] | None:
     """Value and step of one number that begins with digits."""
-    number = re.match(r"[\d.]+", found.group())
-    assert number is not None
-    arabic = number.group().rstrip(".")
+    arabic = found["arabic"]
     if len(arabic) > _LONGEST:
         return None
     value = float(arabic)
@@ -189,7 +206,7 @@ def _significant(value: float, step: float) -> int:
 
 
 def _scan(text: str) -> Iterator[Numeral]:
-    for found in _ARABIC_PATTERN.finditer(text):
+    for found in _ARABIC_PATTERN.finditer(text) if _DIGIT.search(text) else ():
         start, end = found.span()
         before = text[start - 1 : start]
         if before == "." and text[start - 2 : start - 1].isdigit():  # the tail of 1.2.3
@@ -221,4 +238,11 @@ def _scan(text: str) -> Iterator[Numeral]:
 
 def numerals(text: str) -> list[Numeral]:
     """Every number of ``text`` in order."""
-    return sorted(_scan(text), key=lambda numeral: numeral.start)
+    found = list(_scan(text))
+    if len(found) > 1:
+        found.sort(key=_place)
+    return found
+
+
+def _place(numeral: Numeral) -> int:
+    return numeral.start

@@ -6,9 +6,11 @@ import functools
 import re
 from typing import Literal, NamedTuple
 
-from kg_builder.matching.lexicon import any_of, pack
+from kg_builder.matching.counters import counts
+from kg_builder.matching.lexicon import pack
 from kg_builder.matching.normalise import plain
 from kg_builder.matching.numbers import Numeral, numerals
+from kg_builder.matching.shares import Share, shares
 
 Likeness = Literal["same", "rounded", "near", "other"]
 _NEAR = 0.05  # relative difference up to which a rounded number may mean the same
@@ -27,7 +29,7 @@ class Quantity(NamedTuple):
     unit: str
     ordinal: bool
     rounded: bool  # said to be approximate
-    bare: bool  # a lone Chinese numeral or a "one" that may count nothing
+    bare: bool  # a Chinese numeral or a "one" that counts nothing
     start: int
     end: int
 
@@ -44,7 +46,6 @@ class _Lexicon(NamedTuple):
     names: dict[str, tuple[tuple[str, Unit], ...]]  # by first character, the longest first
     signs: tuple[tuple[str, Unit], ...]  # of currencies, before a number
     last: frozenset[str]  # last characters of those
-    counter: re.Pattern[str]
     rounding_before: tuple[str, ...]
     rounding_after: tuple[str, ...]
 
@@ -72,7 +73,6 @@ def _lexicon() -> _Lexicon:
         names,
         signs,
         frozenset(sign[-1] for sign, _ in signs),
-        re.compile(rf"\s*(?:$|[^\w\s]|[几多余]|{any_of(table['counters']['words'].split())})"),
         tuple(map(plain, table["rounding"]["before"])),
         tuple(map(plain, table["rounding"]["after"])),
     )
@@ -80,48 +80,50 @@ def _lexicon() -> _Lexicon:
 
 def quantities(text: str) -> list[Quantity]:
     """Every number of ``text`` (as ``normalise.plain`` gives it) with the unit beside it."""
-    found: list[Quantity] = []
-    for numeral in _ratios(text, numerals(text)):
-        if not found or numeral.start >= found[-1].end:  # the 千 of 平方千米 is no number
-            found.append(_measure(text, numeral))
+    numbers = numerals(text)
+    if not numbers:
+        return []
+    found = [_share(share) for share in shares(text, numbers)]
+    taken = [(q.start, q.end) for q in found]
+    measured_to = 0
+    for numeral in numbers:
+        # The 千 of 平方千米 is no number, nor is the 二 of 三分之二.
+        if numeral.start < measured_to or any(a <= numeral.start < b for a, b in taken):
+            continue
+        quantity = _measure(text, numeral)
+        measured_to = quantity.end
+        found.append(quantity)
+    if taken:
+        found.sort(key=_place)
     return _sums(text, found)
 
 
-def _ratios(text: str, numbers: list[Numeral]) -> list[Numeral]:
-    """百分之五十 is one number, not two; so is 三分之一."""
-    if "分之" not in text:
-        return numbers
-    joined: list[Numeral] = []
-    for number in numbers:
-        before = text[: number.start]
-        if joined and (before.endswith("分之") and joined[-1].end == number.start - 2):
-            lower = joined.pop()
-            if lower.value:
-                number = number._replace(
-                    value=number.value / lower.value,
-                    step=number.step / lower.value if lower.value in (100, 1000) else 1e-9,
-                    start=lower.start,
-                )
-        joined.append(number)
-    return joined
+def _place(quantity: Quantity) -> int:
+    return quantity.start
+
+
+def _share(share: Share) -> Quantity:
+    value, step, digits, start, end = share
+    return Quantity(value, step, digits, "ratio", "", False, False, False, start, end)
 
 
 def _measure(text: str, numeral: Numeral) -> Quantity:
     before = text[max(0, numeral.start - 20) : numeral.start].rstrip()
+    lexicon = _lexicon()
     unit, end = _unit_before(before), numeral.end
     value = numeral.value
+    inches = _INCHES.match(text, end) if "'" in text else None
     ordinal = numeral.ordinal or before.endswith(_ORDINAL)
     if unit is not None:
         before = before.rstrip("$€£¥₩₹ ")
-    elif "分之" in text[numeral.start : numeral.end]:
-        unit = Unit("ratio", "")
+    elif inches is not None:  # 5'11"
+        value, unit, end = value + float(inches[1]) / 12, lexicon.by_name["foot"], inches.end()
     elif not ordinal:
         unit, end = _unit_after(text, numeral.end)
         if unit is not None and text.startswith("半", end):  # 两年半
             value, end = value + 0.5, end + 1
     if (before.endswith("-") and not before[-2:-1].isalnum()) or before.endswith(("负", "零下")):
         value = -value
-    lexicon = _lexicon()
     after = text[end : end + 16].lstrip(), text[numeral.end : numeral.end + 2]
     return Quantity(
         value * unit.factor + unit.offset if unit else value,
@@ -131,8 +133,9 @@ def _measure(text: str, numeral: Numeral) -> Quantity:
         unit.name if unit else "",
         ordinal,
         before.endswith(lexicon.rounding_before)
-        or any(a.startswith(lexicon.rounding_after) for a in after),
-        unit is None and not ordinal and _is_bare(text, numeral),
+        or after[0].startswith(lexicon.rounding_after)
+        or after[1].startswith(lexicon.rounding_after),
+        not ordinal and _is_bare(text, numeral, unit, end),
         numeral.start,
         end,
     )
@@ -169,11 +172,11 @@ def _unit_after(text: str, place: int) -> tuple[Unit | None, int]:
     return None, place
 
 
-def _is_bare(text: str, numeral: Numeral) -> bool:
+def _is_bare(text: str, numeral: Numeral, unit: Unit | None, end: int) -> bool:
     if numeral.kind == "chinese":
-        if numeral.end - numeral.start > 1 and text[numeral.start] not in "百千万亿兆":
+        if unit is not None and end == numeral.end:  # a sign before it, or 百分之 within
             return False
-        return not _lexicon().counter.match(text, numeral.end)
+        return not counts(text, numeral.start, numeral.end, end)
     if numeral.kind == "english" and numeral.value == 1:  # "one of them", "the one who"
         return bool(
             re.match(r"\s(?:of|can|could|may|might|should|would|who|that)\b", text[numeral.end :])
@@ -181,6 +184,11 @@ def _is_bare(text: str, numeral: Numeral) -> bool:
     return False
 
 
+# 5'11", and 5'11 where nothing follows it; then the inches of 5 ft 11 or 5 ft 11 in: only there is "in" one.
+_INCHES = re.compile(
+    r"'\s?(\d{1,2}(?:\.\d+)?)(?:\s?(?:\"|''|in(?:ch(?:es)?)?\b)|(?=\s?(?:$|[,;)]|\.(?:\s|$))))"
+)
+_LAST_INCH = re.compile(r"\s?(?:\"|''|in\b(?!\s\w)|$|[,;)]|\.(?:\s|$))")
 _JOINT = re.compile(r"(?:\s|,\s|\sand\s|又|零)?$")
 
 
@@ -212,10 +220,15 @@ def _sums(text: str, found: list[Quantity]) -> list[Quantity]:
 
 def _shortened(text: str, last: Quantity, quantity: Quantity) -> float | None:
     """What a number adds whose unit is left out: 1小时40分 is 100 minutes, 1米8 is 1.8 metres."""
-    if quantity.dimension or quantity.ordinal or last.end != quantity.start:
+    gap = text[last.end : quantity.start]
+    if quantity.dimension or quantity.ordinal or gap not in ("", " "):
         return None
+    if last.unit == "foot" and quantity.value < 12 and _LAST_INCH.match(text, quantity.end):
+        return quantity.value * 0.0254
     if last.unit == "hour" and text.startswith("分", quantity.end):
         return quantity.value * 60
+    if gap:
+        return None
     digits = quantity.end - quantity.start
     if last.unit == "metre" and text[last.end - 1] == "米" and digits < 3 and quantity.value < 100:
         return quantity.value / float(10**digits)

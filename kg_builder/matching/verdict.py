@@ -119,12 +119,8 @@ def _may_hold(flat: str, prepared: Prepared) -> bool:
 
 
 def _judge(text: Answer, gold: Gold) -> Match:
-    signs = text.plain.strip()
-    if (
-        signs
-        and any(signs == name.plain for names in text.gold.objects for name in names)
-        and (not gold.need_all or len(gold.objects) == 1)
-    ):
+    signs = text.plain.strip() or text.raw.strip()  # a lone diacritic is nothing in plain text
+    if signs and signs in text.gold.written and (not gold.need_all or len(gold.objects) == 1):
         return Match("right", "named", signs)
     if text.flat == " ":
         return _IS_EMPTY
@@ -142,9 +138,13 @@ def _judge(text: Answer, gold: Gold) -> Match:
 
 def _best(text: Answer) -> _Finding:
     """The best finding for any object of the gold, or the worst where all are needed."""
-    found = []
+    found: list[_Finding] = []
     for names in text.gold.objects:
-        best = min(_find(text, name) for name in names)
+        best = _find(text, names[0])
+        for name in names[1:]:
+            if best[0] == 0:
+                break
+            best = min(best, _find(text, name))
         if best[0] <= _RIGHT and not text.gold.need_all:
             return best
         found.append(best)
@@ -231,12 +231,12 @@ def _dated(text: Answer, name: Name) -> _Finding:
 
 def _date(text: Answer, gold: Date) -> _Finding:
     best = _ABSENT
-    exact = finer(text.gold, gold)
     for date in text.dates:
         agreed = agreement(gold, date)
         if agreed == "other":
             continue
-        if agreed == "same" and exact and all(agreement(e, date) == "other" for e in exact):
+        exact = finer(text.gold, gold) if agreed == "same" and len(text.gold.dates) > 1 else ()
+        if exact and all(agreement(e, date) == "other" for e in exact):
             continue
         reason = "date" if agreed == "same" or _asks_year(text, gold, date) else "coarser"
         found = text.plain[date.start : date.end]
@@ -258,12 +258,14 @@ def asks(question: str, what: str) -> bool:
 def _counted(text: Answer, name: Name) -> _Finding:
     best = _ABSENT
     gold = name.quantities[0]
-    alone = len(text.quantities) == 1 and len(text.words) < 4
-    for quantity in text.quantities:
-        if quantity.bare and not alone:
+    for quantity in text.numbers:
+        if quantity.bare:
             continue
         like = likeness(gold, quantity)
-        if like == "other" or not (alone or _counts(text, name)):
+        if like == "other" or quantity not in text.quantities:
+            continue
+        alone = len(text.quantities) == 1 and len(text.words) < 4
+        if not (alone or _counts(text, name)):
             continue
         reason = "number" if like == "same" else like
         found = text.plain[quantity.start : quantity.end]

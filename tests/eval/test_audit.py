@@ -135,6 +135,42 @@ def test_known_and_unknown_under_one_template() -> None:
     assert knowing["within_relation"] == knowing["overall"] == 1
 
 
+def test_known_and_unknown_that_are_equally_popular() -> None:
+    """A confidence that looks at fame only is found out; without popularity nothing is claimed."""
+    # The known are mostly the famous; of every ten, two are neither.
+    asked = [
+        question(
+            i,
+            relation="a",
+            subject_id=f"s{i}",
+            gold=f"金{i}",
+            popularity=300.0 if i % 10 < 5 else 100.0,
+        )
+        for i in range(80)
+    ]
+    known = {q.id: (i % 10 < 5) != (i % 5 == 0) for i, q in enumerate(asked)}
+
+    def said(by_fame: bool) -> list:
+        return ScriptedAttempter(
+            {
+                q.text: (
+                    right(q) if known[q.id] else "错",
+                    float(q.popularity == 300.0 if by_fame else known[q.id]),
+                    False,
+                )
+                for q in asked
+            }
+        ).attempt([q.text for q in asked])
+
+    fame = paired(asked, said(by_fame=True))
+    assert fame["within_relation"] > 0.75
+    assert fame["matched"]["value"] == 0
+    assert fame["matched"]["n"] == 16
+    assert paired(asked, said(by_fame=False))["matched"]["value"] == 1
+    nameless = [q.model_copy(update={"popularity": None}) for q in asked]
+    assert paired(nameless, said(by_fame=True))["matched"] is None
+
+
 class Credulous:
     """Believes the first passage that it is shown."""
 

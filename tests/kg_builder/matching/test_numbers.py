@@ -1,7 +1,7 @@
 import pytest
 
 from kg_builder.matching.normalise import plain
-from kg_builder.matching.numbers import chinese_value, numerals
+from kg_builder.matching.numbers import chinese_value, numerals, other_script
 
 
 @pytest.mark.parametrize(
@@ -70,3 +70,17 @@ def test_ordinals(text):
 
 def test_an_identifier_is_no_number():
     assert numerals("9" * 31) == []
+
+
+@pytest.mark.parametrize(
+    ("written", "other"),
+    [("5", "五"), ("10", "十"), ("20", "二十"), ("13", "十三"), ("99", "九十九"), ("二十一", "21")],
+)
+def test_the_other_script(written, other):
+    assert other_script(written) == other
+    assert other_script(other) == written
+
+
+@pytest.mark.parametrize("written", ["100", "05", "1.5", "一百", "陆", "百"])
+def test_no_other_script(written):
+    assert other_script(written) is None

@@ -9,6 +9,7 @@ from opencc import OpenCC
 
 from kg_builder.matching import gold_of, matches
 from kg_builder.matching.normalise import fold
+from kg_builder.matching.numbers import NUMERALS, other_script
 from kg_builder.question import Gold
 
 _CONVERT = [OpenCC(name).convert for name in ("s2t", "s2tw", "s2hk", "t2s")]
@@ -104,3 +105,64 @@ def test_case_width_and_script_do_not_matter(text, template):
 def test_a_denied_gold_is_never_right(template, text):
     assume(_is_name(text))
     assert matches(template.format(text), gold_of(text)).verdict != "right"
+
+
+# Names in which a numeral stands, and the number that a careless reader takes it for.
+_NAMED_NUMERALS = {
+    "陆": 6, "伍": 5, "万": 10_000, "千": 1000, "百": 100, "七": 7, "三": 3, "九": 9, "五": 5, "一": 1,
+}  # fmt: skip
+# Second characters of names, none of them a measure word, a unit, a particle or a numeral.
+_NAME_ENDS = "游喜星叶科江川安明逊秀羊熙鹏芳莲源泽"
+
+
+@given(
+    st.sampled_from(sorted(_NAMED_NUMERALS)),
+    st.text(st.sampled_from(_NAME_ENDS), min_size=1, max_size=2),
+    st.sampled_from(["{}", "是{}", "答案是{}。", "{}和他的朋友", "叫{}"]),
+)
+@settings(deadline=None)
+def test_a_name_that_begins_with_a_numeral_is_no_number(numeral, rest, template):
+    value = _NAMED_NUMERALS[numeral]
+    for gold in (str(value), f"{value}个", f"{value}人"):
+        assert matches(template.format(numeral + rest), gold_of(gold)).verdict != "right"
+
+
+@given(st.sampled_from("张李王赵刘陈老小"), st.sampled_from("三四五六七八九陆伍柒"))
+def test_a_name_that_ends_in_a_numeral_is_no_number(family, numeral):
+    value = "三四五六七八九陆伍柒".index(numeral)
+    number = [3, 4, 5, 6, 7, 8, 9, 6, 5, 7][value]
+    assert matches(family + numeral, gold_of(str(number))).verdict == "wrong"
+    assert matches(family + numeral, gold_of(family + numeral)).verdict == "right"
+
+
+@given(
+    st.integers(1, 99),
+    st.sampled_from("个位名颗座部条岁年天米元"),
+    st.sampled_from(["{}", "共{}", "答案是{}。", "一共有{}", "他们有{}左右"]),
+)
+@settings(deadline=None)
+def test_a_numeral_before_a_measure_word_is_a_number(value, counter, template):
+    assume(not (template.startswith("答案") and value == 1))  # 是一个 … may be an article
+    for written in (str(value), other_script(str(value))):
+        answer = template.format(f"{written}{counter}")
+        assert matches(answer, gold_of(f"{value}{counter}")).verdict == "right", answer
+        assert matches(answer, gold_of(f"{value + 1}{counter}")).verdict != "right", answer
+
+
+@given(han, st.integers(1, 99), st.integers(1, 99), st.sampled_from(["", "号", "型", "号机器"]))
+@settings(deadline=None)
+def test_a_numbered_name_keeps_its_number(stem, number, other, tail):
+    assume(not any(c in NUMERALS + "第年月日约共近" for c in stem))
+    gold = gold_of(f"{stem}{number}{tail}", answer_type="thing")
+    assert matches(f"{stem}{number}{tail}", gold).verdict == "right"
+    if number != other:
+        assert matches(f"{stem}{other}{tail}", gold).verdict != "right"
+
+
+@given(st.integers(1, 98), st.integers(2, 99))
+@settings(deadline=None)
+def test_a_fraction_is_one_in_words_and_signs(upper, lower):
+    assume(upper < lower)
+    words = f"{other_script(str(lower))}分之{other_script(str(upper))}"
+    assert matches(words, gold_of(f"{upper}/{lower}")).verdict == "right"
+    assert matches(f"占{upper}/{lower}。", gold_of(words)).verdict == "right"
