@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,12 +52,15 @@ def tune(
     settings: SFTSettings,
     *,
     choose_on: str = "calibration",
+    untuned: Mapping[str, str] | None = None,
     progress: bool = True,
 ) -> Path:
     """Tune ``base`` on ``examples``; the chosen adapter goes to ``out/adapter``; return ``out``.
 
     ``sets`` are the question sets that the curves are drawn on; the checkpoint is chosen on the one called
-    ``choose_on``. A killed run continues from its last checkpoint; a finished one is left as it is. A model
+    ``choose_on``. ``untuned`` are the base's answers under the first wording where they are known, by
+    question: the curves begin with them. A killed run continues from its last checkpoint; a finished one is
+    left as it is. A model
     tuned in full is kept whole in ``out/adapter``. Under ``accelerate launch`` or ``torchrun`` every
     process calls this with the same arguments.
     """
@@ -96,7 +99,9 @@ def tune(
 
     torch.manual_seed(settings.seed)
     tokenizer, model = load_for_tuning(base, settings)
-    callback = CurveCallback(tokenizer, sets, known_by_id(labels), every, out, settings.tensorboard)
+    callback = CurveCallback(
+        tokenizer, sets, known_by_id(labels), every, out, settings.tensorboard, untuned
+    )
     opening = opening_tokens(tokenizer, sets) if settings.refusal_token else []
     trainer = CompletionSFTTrainer(
         model=model,

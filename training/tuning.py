@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,8 @@ NEW_TOKENS = 40
 class CurveCallback(TrainerCallback):
     """Asks the model its questions every so many steps and writes a row per question set.
 
-    Every process asks (a sharded model needs them all); the first one writes.
+    Every process asks (a sharded model needs them all); the first one writes. ``untuned`` are the answers
+    that the model gave to these prompts before it was tuned, by question: step 0 is not asked again.
     """
 
     def __init__(
@@ -49,7 +50,9 @@ class CurveCallback(TrainerCallback):
         every: int,
         out: Path,
         tensorboard: bool = False,
+        untuned: Mapping[str, str] | None = None,
     ) -> None:
+        self.untuned = untuned or {}
         self.tokenizer = tokenizer
         self.sets = sets
         self.known = known
@@ -69,8 +72,11 @@ class CurveCallback(TrainerCallback):
         local = LocalModel(asked, self.tokenizer, name="tuned", refusal_prefix=prefixes)
         sampling = Sampling(max_new_tokens=NEW_TOKENS, stop_at_refusal=True)
         for name, questions in self.sets.items():
-            found = local.generate([ask(q) for q in questions], sampling)
-            texts = [g.text for g in found]
+            if step == 0 and all(q.id in self.untuned for q in questions):
+                texts = [self.untuned[q.id] for q in questions]
+            else:
+                found = local.generate([ask(q) for q in questions], sampling)
+                texts = [g.text for g in found]
             self.rows.append(curve_row(name, step, questions, texts, self.known))
         model.train(training)
         if state.is_world_process_zero:

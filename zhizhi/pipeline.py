@@ -304,7 +304,8 @@ def _tuning(
     # Of the ablation only the end is compared: no curves on the way.
     points = recipe.sft.evaluations if answers == "own" else 1
     settings = recipe.sft.model_copy(update={"evaluations": points})
-    tune(base, examples, sets, labels, folder, settings, progress=progress)
+    probed = {one.question_id: one.answer for one in labels} if recipe.probe.prompt == 0 else None
+    tune(base, examples, sets, labels, folder, settings, untuned=probed, progress=progress)
     if first:
         draw(folder, answers)
 
