@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from retrieval.segmentation import fold, is_han
@@ -35,6 +36,7 @@ def _encloses(left: str, right: str) -> bool:
     return _PAIRS.get(left) == right
 
 
+@lru_cache(maxsize=4096)  # a question's parts are tried as subjects hundreds of times
 def canonical(text: str) -> Canonical:
     """Folded, without quotes and title marks, spaces only between words that need them."""
     folded = fold(text)
