@@ -29,6 +29,7 @@ class RunError(UserError):
 # A server that does not answer is asked once more: a question's deadline leaves no time for patience.
 REMOTE_TRIES = 2
 REMOTE_PAUSE = 0.2  # seconds
+SMALL = 30_000_000  # weights; below this, threads of one network wait for each other
 
 
 def open_run(out: Path, settings: Settings | None = None) -> tuple[CalibratedModel, RetrievalChain]:
@@ -99,6 +100,21 @@ def examples(out: Path, count: int = 3) -> list[Example]:
     ]
 
 
+def use_few_threads(model: CalibratedModel) -> None:
+    """Run a small model in one thread: in batches of a service's size a second one gains it nothing, and
+    takes the core that HTTP and retrieval would use (bench/service.py: a quarter less throughput)."""
+    from training.engine.local import LocalModel
+
+    if not isinstance(model.model, LocalModel):
+        return
+    import torch
+
+    network = model.model.model
+    weights = sum(p.numel() for p in network.parameters())
+    if network.device.type == "cpu" and weights < SMALL:
+        torch.set_num_threads(1)
+
+
 def serve_run(out: Path, settings: Settings, listener: socket.socket | None = None) -> int:
     """Serve until interrupted; return the exit status."""
     from service.app import create_app
@@ -108,7 +124,9 @@ def serve_run(out: Path, settings: Settings, listener: socket.socket | None = No
         return open_run(out, settings)
 
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    app = create_app(settings, *load(), examples=examples(out), load=load)
+    model, chain = load()
+    use_few_threads(model)
+    app = create_app(settings, model, chain, examples=examples(out), load=load)
     return serve(app, settings, listener=listener, on_started=_announce(out))
 
 

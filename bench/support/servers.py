@@ -22,10 +22,11 @@ def serve_zhizhi(run: str, port: int, **settings: Any) -> None:
     from service.app import create_app
     from service.server import serve
     from service.settings import Settings
-    from zhizhi.serving import open_run
+    from zhizhi.serving import open_run, use_few_threads
 
     chosen = Settings(port=port, cache_size=0, log_level="error", **settings)
     model, chain = open_run(Path(run))
+    use_few_threads(model)
     sys.exit(serve(create_app(chosen, model, chain), chosen))
 
 
