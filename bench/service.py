@@ -59,9 +59,10 @@ def overhead(run: Path, questions: list[str]) -> tuple[float, float]:
 
     from service.app import create_app
     from service.settings import Settings
-    from zhizhi.serving import open_run
+    from zhizhi.serving import open_run, use_few_threads
 
     model, chain = open_run(run)
+    use_few_threads(model)
     settings = Settings(port=free_port(), cache_size=0, log_level="error")
     config = uvicorn.Config(
         create_app(settings, model, chain), port=settings.port, log_level="error"

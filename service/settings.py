@@ -85,6 +85,10 @@ class Settings(BaseSettings):
     )
     reader_name: str = Field(default="", description="The model's name at ZHIZHI_READER_URL.")
     reader_key: SecretStr | None = Field(default=None, description="Key of that server.")
+    reader_model: str = Field(
+        default="",
+        description="Model (folder or hub id) that reads the evidence in this process, instead of a server.",
+    )
 
     profile: Profile = Field(
         default="webqa", description="Operating point where a request names none."

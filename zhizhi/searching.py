@@ -69,12 +69,21 @@ def web_search(settings: Settings) -> WebSearch | None:
 
 
 def reader(settings: Settings) -> Reader | None:
-    """A generative reader where a server for it is named."""
-    if not settings.reader_url:
+    """A generative reader where a server for it is named, or a model to be run here."""
+    if not (settings.reader_url or settings.reader_model):
         return None
     from retrieval.chat_model import OpenAIChat
     from retrieval.generative_reader import GenerativeReader
 
+    if settings.reader_model:
+        if settings.reader_url:
+            raise SearchSettingsError(
+                "ZHIZHI_READER_URL and ZHIZHI_READER_MODEL both name a reading model. Set one of them."
+            )
+        from training.engine.local import LocalModel
+        from zhizhi.reading import LocalChat
+
+        return GenerativeReader(LocalChat(LocalModel.load(settings.reader_model)))
     if not settings.reader_name:
         raise SearchSettingsError(
             f"ZHIZHI_READER_URL={settings.reader_url} needs the model's name: set ZHIZHI_READER_NAME."

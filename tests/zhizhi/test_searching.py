@@ -14,6 +14,7 @@ from retrieval.extractive_reader import ExtractiveReader
 from retrieval.generative_reader import GenerativeReader
 from service.settings import Settings, load_settings
 from tests.retrieval.web.conftest import Site, site  # noqa: F401  # a fixture
+from training.bundle import resolve_base
 from zhizhi.searching import make_chain, web_search
 
 QUESTION = "沈云舟的父亲是谁?"
@@ -53,6 +54,24 @@ async def test_a_reading_model(site: Site) -> None:  # noqa: F811
     )
     assert isinstance(chain.reader, GenerativeReader)
     assert (await chain.aanswer(QUESTION)).answer == "沈怀远。"
+
+
+async def test_a_reading_model_of_this_process(site: Site) -> None:  # noqa: F811
+    found = {
+        "results": [{"title": "沈云舟", "url": "http://a.invalid/", "content": "沈怀远之子。"}]
+    }
+    site.page("/search", json.dumps(found), "application/json")
+    settings = Settings(searxng_url=site.url(""), reader_model=str(resolve_base("embedded")))
+    chain = make_chain(None, settings)
+    assert isinstance(chain.reader, GenerativeReader)
+    told = await chain.reader.chat.reply([("user", QUESTION)], max_tokens=8)
+    assert told
+    # The embedded model cites nothing, so nothing that it says is given.
+    reading = await chain.aanswer(QUESTION)
+    assert reading.answer is None
+    assert reading.reason in {"unsupported_answer", "insufficient_evidence"}
+    with pytest.raises(SearchSettingsError, match="Set one of them"):
+        make_chain(None, Settings(reader_url="http://a/v1", reader_name="m", reader_model="n"))
 
 
 async def test_every_provider_down_is_an_honest_refusal_in_time(site: Site) -> None:  # noqa: F811
