@@ -47,7 +47,7 @@ def main() -> None:
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
             page = browser.new_page(
-                viewport={"width": 1000, "height": 1100}, device_scale_factor=1.5
+                viewport={"width": 1000, "height": 1260}, device_scale_factor=1.5
             )
             page.goto(url)
             for question in options.questions:
