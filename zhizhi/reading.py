@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from retrieval.errors import ReadingError
+from training.generation import Message as Turn
 from training.generation import Sampling
 
 if TYPE_CHECKING:
@@ -29,7 +30,10 @@ class LocalChat:
     async def reply(self, messages: Sequence[Message], *, max_tokens: int) -> str:
         """The reply, cut after ``max_tokens``; raises ReadingError where the model fails."""
         given_up = threading.Event()
-        conversation = [{"role": role, "content": content} for role, content in messages]
+        conversation = [
+            Turn(role="system" if role == "system" else "user", content=content)
+            for role, content in messages
+        ]
 
         def ask() -> str:
             with self._one:
