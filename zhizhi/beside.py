@@ -49,8 +49,9 @@ class Beside:
 
         folder.mkdir(parents=True, exist_ok=True)
         self.log = folder / LOG
-        half = max(1, cores() // 2)
-        torch.set_num_threads(cores() - half)
+        self._threads = torch.get_num_threads()
+        half = max(1, self._threads // 2)
+        torch.set_num_threads(max(1, self._threads - half))
         context = multiprocessing.get_context("spawn")
         self._found, told = context.Pipe(duplex=False)
         self._process = context.Process(
@@ -60,7 +61,7 @@ class Beside:
         told.close()
 
     def result(self) -> Any:
-        """What ``work`` returned; raises what it raised. This process has all the cores again."""
+        """What ``work`` returned; raises what it raised. This process has its threads again."""
         import torch
 
         try:
@@ -68,7 +69,7 @@ class Beside:
         except EOFError:
             done, value = False, None
         self._process.join()
-        torch.set_num_threads(cores())
+        torch.set_num_threads(self._threads)
         if done:
             return value
         if isinstance(value, UserError):

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from kg_builder.errors import UserError
 from zhizhi.beside import Beside, cores, room_beside
@@ -31,12 +32,14 @@ def noted(folder, text):
 
 
 def test_what_it_returns_and_what_it_raises(tmp_path):
+    threads = torch.get_num_threads()
     assert Beside(tmp_path / "a", math.sqrt, 4.0).result() == 2.0
     with pytest.raises(UserError, match="no recipe 'none'"):
         Beside(tmp_path / "b", find_recipe, "none").result()
     with pytest.raises(RuntimeError, match=r"output\.txt"):
         Beside(tmp_path / "c", math.sqrt, -1.0).result()
     assert "ValueError" in (tmp_path / "c" / "output.txt").read_text(encoding="utf-8")
+    assert torch.get_num_threads() == threads
 
 
 @pytest.mark.skipif(not room_beside(), reason="one core, or a GPU: stages run in turn")
