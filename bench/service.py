@@ -59,10 +59,9 @@ def overhead(run: Path, questions: list[str]) -> tuple[float, float]:
 
     from service.app import create_app
     from service.settings import Settings
-    from zhizhi.serving import open_run, use_few_threads
+    from zhizhi.serving import open_to_serve
 
-    model, chain = open_run(run)
-    use_few_threads(model)
+    model, chain = open_to_serve(run)
     settings = Settings(port=free_port(), cache_size=0, log_level="error")
     config = uvicorn.Config(
         create_app(settings, model, chain), port=settings.port, log_level="error"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kg_builder.files import read_manifest, sha256_file, write_manifest
 from training.bundle import Bundle
-from training.engine.folding import has_token_rows, untie
+from training.engine.folding import merged
 from training.errors import BundleError, ModelError
 
 SPEC = "zhizhi.json"  # the bundle's specification: prompt, refusal, calibration
@@ -37,10 +37,7 @@ def merge_bundle(bundle: Bundle, out: Path, *, dtype: str = "auto") -> Path:
         if with_peft and adapter is not None:
             from peft import PeftModel
 
-            tuned = PeftModel.from_pretrained(model, str(adapter))
-            if has_token_rows(tuned):
-                untie(model)
-            model = tuned.merge_and_unload(safe_merge=True)  # refuses weights that are not finite
+            model = merged(PeftModel.from_pretrained(model, str(adapter)))
     except (OSError, ValueError, RuntimeError) as error:
         raise ModelError(f"Bundle {bundle.folder} cannot be merged: {error}") from error
 

@@ -65,24 +65,32 @@ class CurveCallback(TrainerCallback):
         step = state.global_step
         if any(row.step == step for row in self.rows):
             return
+        asked = {q.id for questions in self.sets.values() for q in questions}
+        if step == 0 and asked <= self.untuned.keys():
+            texts = {name: [self.untuned[q.id] for q in part] for name, part in self.sets.items()}
+        else:
+            texts = self._ask(model, alone=alone)
+        for name, questions in self.sets.items():
+            self.rows.append(curve_row(name, step, questions, texts[name], self.known))
+        if state.is_world_process_zero:
+            write_jsonl(self.out / CURVES, self.rows)
+            if self.tensorboard:
+                self._show(step)
+
+    def _ask(self, model: Any, *, alone: bool) -> dict[str, list[str]]:
+        """What the model says now, by question set; it is left in the mode that it was in."""
         training = model.training
         languages = {q.language for questions in self.sets.values() for q in questions}
         prefixes = [language_pack(language).refusal_prefix for language in sorted(languages)]
         asked = folded(model) if alone and worth_folding(model) else model
         local = LocalModel(asked, self.tokenizer, name="tuned", refusal_prefix=prefixes)
         sampling = Sampling(max_new_tokens=NEW_TOKENS, stop_at_refusal=True)
-        for name, questions in self.sets.items():
-            if step == 0 and all(q.id in self.untuned for q in questions):
-                texts = [self.untuned[q.id] for q in questions]
-            else:
-                found = local.generate([ask(q) for q in questions], sampling)
-                texts = [g.text for g in found]
-            self.rows.append(curve_row(name, step, questions, texts, self.known))
+        texts = {
+            name: [g.text for g in local.generate([ask(q) for q in questions], sampling)]
+            for name, questions in self.sets.items()
+        }
         model.train(training)
-        if state.is_world_process_zero:
-            write_jsonl(self.out / CURVES, self.rows)
-            if self.tensorboard:
-                self._show(step)
+        return texts
 
     def _show(self, step: int) -> None:
         from torch.utils.tensorboard import SummaryWriter

@@ -100,7 +100,16 @@ def examples(out: Path, count: int = 3) -> list[Example]:
     ]
 
 
-def use_few_threads(model: CalibratedModel) -> None:
+def open_to_serve(
+    out: Path, settings: Settings | None = None
+) -> tuple[CalibratedModel, RetrievalChain]:
+    """A run as it is served: ``open_run``, and a small model in one thread."""
+    model, chain = open_run(out, settings)
+    _use_few_threads(model)
+    return model, chain
+
+
+def _use_few_threads(model: CalibratedModel) -> None:
     """Run a small model in one thread: in batches of a service's size a second one gains it nothing, and
     takes the core that HTTP and retrieval would use (bench/service.py: a quarter less throughput)."""
     from training.engine.local import LocalModel
@@ -121,12 +130,10 @@ def serve_run(out: Path, settings: Settings, listener: socket.socket | None = No
     from service.server import serve
 
     def load() -> tuple[CalibratedModel, RetrievalChain]:
-        return open_run(out, settings)
+        return open_to_serve(out, settings)
 
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    model, chain = load()
-    use_few_threads(model)
-    app = create_app(settings, model, chain, examples=examples(out), load=load)
+    app = create_app(settings, *load(), examples=examples(out), load=load)
     return serve(app, settings, listener=listener, on_started=_announce(out))
 
 

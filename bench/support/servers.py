@@ -22,11 +22,10 @@ def serve_zhizhi(run: str, port: int, **settings: Any) -> None:
     from service.app import create_app
     from service.server import serve
     from service.settings import Settings
-    from zhizhi.serving import open_run, use_few_threads
+    from zhizhi.serving import open_to_serve
 
     chosen = Settings(port=port, cache_size=0, log_level="error", **settings)
-    model, chain = open_run(Path(run))
-    use_few_threads(model)
+    model, chain = open_to_serve(Path(run))
     sys.exit(serve(create_app(chosen, model, chain), chosen))
 
 

@@ -82,9 +82,8 @@ class Store:
         return int(self.one(f"SELECT count(*) FROM {table} WHERE {where}")[0])
 
     def one(self, sql: str, values: list[Any] | None = None) -> tuple[Any, ...]:
-        (found,) = self.con.execute(
-            sql, values or []
-        ).fetchall()  # one row, and nothing left unread
+        # One row, and nothing left unread.
+        (found,) = self.con.execute(sql, values or []).fetchall()
         return tuple(found)
 
     def rows(self, sql: str, values: list[Any] | None = None) -> Iterator[tuple[Any, ...]]:

@@ -26,22 +26,19 @@ def worth_folding(model: Any) -> bool:
 def folded(model: Any) -> Any:
     """A copy of a PeftModel as a plain model that says the same, but for the last bits; ``model`` stays as
     it is."""
-    copied = copy.deepcopy(model)
-    if has_token_rows(copied):
-        untie(copied.get_base_model())
-    plain = copied.merge_and_unload(safe_merge=True)
+    plain = merged(copy.deepcopy(model))
     plain.requires_grad_(False)
     return plain.eval()
 
 
-def has_token_rows(model: Any) -> bool:
-    """Whether the adapters of a PeftModel hold rows of the vocabulary."""
-    return any(
-        getattr(config, "trainable_token_indices", None) for config in model.peft_config.values()
-    )
+def merged(model: Any) -> Any:
+    """The plain model that a PeftModel becomes, in its own weights; refuses weights that are not finite."""
+    if any(getattr(c, "trainable_token_indices", None) for c in model.peft_config.values()):
+        _untie(model.get_base_model())
+    return model.merge_and_unload(safe_merge=True)
 
 
-def untie(model: Any) -> None:
+def _untie(model: Any) -> None:
     """Part the input embeddings from the output projection: an adapter's own rows of the latter, merged into
     a weight that both share, would change what the model reads as well."""
     if not model.config.tie_word_embeddings:
