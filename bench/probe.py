@@ -2,9 +2,10 @@
 
     python bench/probe.py --json [--model FOLDER] [--questions 400] [--repeats 3]
 
-All three answer the same questions greedily on the same weights; ours also gives the log-probabilities,
-entropies, margins and the probability of the refusal, the others give text alone. The last line says whether
-all answers are identical. Times are the least of the repeats, the three taken in turn.
+All three answer the same questions greedily on the same weights, the first two as transformers loads them;
+ours also gives the log-probabilities, entropies, margins and the probability of the refusal, the others give
+text alone. The last line says whether all answers are identical. Times are the least of the repeats, the
+three taken in turn.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import torch
 import transformers
-from transformers import pipeline
+from transformers import AutoModelForCausalLM, pipeline
 
 from kg_builder.files import read_jsonl
 from kg_builder.graph import load_embedded
@@ -39,35 +41,50 @@ BATCH = 32
 WARM_UP = 8
 
 
-def one_at_a_time(local: LocalModel, asked: list[list[Message]], new_tokens: int) -> list[str]:
+@dataclass
+class Contestants:
+    """The same weights, as transformers runs them and as we do."""
+
+    local: LocalModel
+    plain: Any
+
+    @classmethod
+    def load(cls, model: Path | str, name: str, prefix: str) -> Contestants:
+        local = LocalModel.load(model, name=name, refusal_prefix=prefix)
+        plain = AutoModelForCausalLM.from_pretrained(model).to(local.model.device).eval()
+        return cls(local, plain)
+
+
+def one_at_a_time(models: Contestants, asked: list[list[Message]], new_tokens: int) -> list[str]:
     """``generate`` as its documentation shows it, a question at a time."""
+    tokenizer = models.local.tokenizer
     answers = []
     for conversation in asked:
-        inputs = local.tokenizer.apply_chat_template(
+        inputs = tokenizer.apply_chat_template(
             conversation, add_generation_prompt=True, return_tensors="pt", return_dict=True
-        ).to(local.model.device)
+        ).to(models.plain.device)
         with torch.inference_mode():
-            out = local.model.generate(**inputs, max_new_tokens=new_tokens, do_sample=False)
+            out = models.plain.generate(**inputs, max_new_tokens=new_tokens, do_sample=False)
         told = out[0, inputs["input_ids"].shape[1] :]
-        answers.append(str(local.tokenizer.decode(told, skip_special_tokens=True)).strip())
+        answers.append(str(tokenizer.decode(told, skip_special_tokens=True)).strip())
     return answers
 
 
-def by_pipeline(local: LocalModel, asked: list[list[Message]], new_tokens: int) -> list[str]:
+def by_pipeline(models: Contestants, asked: list[list[Message]], new_tokens: int) -> list[str]:
     """transformers' pipeline in batches of 32."""
     pipe = pipeline(
-        "text-generation", model=local.model, tokenizer=local.tokenizer, batch_size=BATCH
+        "text-generation", model=models.plain, tokenizer=models.local.tokenizer, batch_size=BATCH
     )
     pipe.tokenizer.padding_side = "left"
     found = pipe(asked, max_new_tokens=new_tokens, do_sample=False, return_full_text=False)
     return [str(one[0]["generated_text"]).strip() for one in found]
 
 
-def ours(local: LocalModel, asked: list[list[Message]], new_tokens: int) -> list[str]:
-    return [g.text for g in local.generate(asked, Sampling(max_new_tokens=new_tokens))]
+def ours(models: Contestants, asked: list[list[Message]], new_tokens: int) -> list[str]:
+    return [g.text for g in models.local.generate(asked, Sampling(max_new_tokens=new_tokens))]
 
 
-METHODS: dict[str, Callable[[LocalModel, list[list[Message]], int], list[str]]] = {
+METHODS: dict[str, Callable[[Contestants, list[list[Message]], int], list[str]]] = {
     "one at a time": one_at_a_time,
     f"pipeline({BATCH})": by_pipeline,
     "ours": ours,
@@ -88,26 +105,26 @@ def read_questions(path: Path | None, count: int) -> list[Question]:
 
 
 def measure(
-    local: LocalModel, questions: list[Question], new_tokens: int, repeats: int
+    models: Contestants, questions: list[Question], new_tokens: int, repeats: int
 ) -> dict[str, Any]:
     asked = [ask(q) for q in questions]
     seconds: dict[str, float] = {}
     answers: dict[str, list[str]] = {}
     for method in METHODS.values():
-        method(local, asked[:WARM_UP], new_tokens)
+        method(models, asked[:WARM_UP], new_tokens)
     for _ in range(repeats):
         for name, method in METHODS.items():
             begun = time.perf_counter()
-            answers[name] = method(local, asked, new_tokens)
+            answers[name] = method(models, asked, new_tokens)
             taken = time.perf_counter() - begun
             seconds[name] = min(taken, seconds.get(name, taken))
     names = list(METHODS)
     differing = [i for i in range(len(asked)) if len({answers[name][i] for name in names}) > 1]
     return {
-        "model": local.name,
+        "model": models.local.name,
         "questions": len(asked),
         "max_new_tokens": new_tokens,
-        "device": str(local.model.device),
+        "device": str(models.local.model.device),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
         "transformers": transformers.__version__,
@@ -135,8 +152,8 @@ def main() -> None:
     logging.getLogger("transformers").setLevel(logging.ERROR)
     questions = read_questions(chosen.file, chosen.questions)
     prefix = language_pack(questions[0].language).refusal_prefix
-    local = LocalModel.load(resolve_base(chosen.model), name=chosen.model, refusal_prefix=prefix)
-    result = measure(local, questions, chosen.max_new_tokens, chosen.repeats)
+    models = Contestants.load(resolve_base(chosen.model), chosen.model, prefix)
+    result = measure(models, questions, chosen.max_new_tokens, chosen.repeats)
     if chosen.json:
         print(json.dumps(result, ensure_ascii=False, indent=2))
         return

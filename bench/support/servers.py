@@ -32,18 +32,26 @@ def serve_zhizhi(run: str, port: int, **settings: Any) -> None:
 def serve_plain(run: str, port: int) -> None:
     """What one writes first: an endpoint that gives its one question to transformers' ``generate``.
 
-    It says what the tuned model says by itself, with no confidence.
+    The base and its adapter are as transformers and PEFT load them; the answer is what the tuned model says
+    by itself, with no confidence.
     """
     import threading
 
     import torch
     import uvicorn
     from fastapi import Body, FastAPI
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from zhizhi.serving import open_run
+    from training.bundle import Bundle
+    from training.language_pack import language_pack
 
-    model, _ = open_run(Path(run))
-    local: Any = model.model
+    bundle = Bundle.load(Path(run) / "bundle")
+    base = bundle.base_path()
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    plain = AutoModelForCausalLM.from_pretrained(base)
+    tuned = PeftModel.from_pretrained(plain, str(bundle.adapter)).eval()
+    pack = language_pack("zh")
     lock = threading.Lock()  # a model's forward pass is not for two threads
     app = FastAPI()
 
@@ -53,18 +61,19 @@ def serve_plain(run: str, port: int) -> None:
 
     @app.post("/v1/qa")
     def qa(question: str = Body(embed=True)) -> dict[str, Any]:
-        inputs = local.tokenizer.apply_chat_template(
-            model.conversation(question),
+        asked = pack.prompt(question, bundle.spec.prompt)
+        inputs = tokenizer.apply_chat_template(
+            [{"role": "user", "content": asked}],
             add_generation_prompt=True,
             return_tensors="pt",
             return_dict=True,
-        ).to(local.model.device)
+        )
         with lock, torch.inference_mode():
-            out = local.model.generate(
-                **inputs, max_new_tokens=model.spec.max_new_tokens, do_sample=False
+            out = tuned.generate(
+                **inputs, max_new_tokens=bundle.spec.max_new_tokens, do_sample=False
             )
         told = out[0, inputs["input_ids"].shape[1] :]
-        return {"answer": local.tokenizer.decode(told, skip_special_tokens=True)}
+        return {"answer": tokenizer.decode(told, skip_special_tokens=True)}
 
     uvicorn.run(app, host="127.0.0.1", port=port, log_level="error")
 

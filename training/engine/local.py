@@ -1,36 +1,36 @@
 """LocalModel: a transformers model in this process, behind the Model protocol.
 
 The decoding loop is our own rather than ``generate``: it gets the token log-probabilities, entropies and
-margins and the probability of the refusal prefix from the same passes, drops finished rows from the batch,
-and draws samples from one random stream per question, so that results do not depend on batching. Greedy
-tokens are those of ``generate`` (bench/probe.py checks).
+margins and the probability of the refusal prefix from the same passes, gives the places of finished rows to
+the next prompts, and draws samples from one random stream per question, so that results do not depend on
+batching. Greedy tokens are those of ``generate`` (bench/probe.py checks).
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache, PreTrainedTokenizerBase
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 
 from training.device import best_device, keep_memory
+from training.engine.decoding import Batch, Decoder
 from training.engine.folding import folded, worth_folding
 from training.engine.idle import drop_idle_layers
-from training.engine.rows import Row, apart, draw, stream_of
+from training.engine.packing import pack_output
+from training.engine.rows import Row, apart
 from training.errors import ModelError
 from training.generation import Generation, Message, Sampling
 
 # Of a guess no more than this is tried: the longest one widens the pass of all.
 DRAFT_TOKENS = 16
-FLOOR = -100.0  # log of a probability that underflowed
+# New prompts are read when this share of the rows is left: their first pass is the dearer the fewer they are.
+REFILL = 0.5
 # Templates that know these obey, others ignore them: a short answer is asked for, not a chain of thought.
 TEMPLATE_OPTIONS: dict[str, Any] = {"enable_thinking": False}
-
-
-T = TypeVar("T")
 
 
 class LocalModel:
@@ -67,6 +67,7 @@ class LocalModel:
         if ends is None:
             ends = tokenizer.eos_token_id
         self.end_ids = set(ends if isinstance(ends, list) else [ends])
+        self.decoder = Decoder(self.model, self.prefixes, self.end_ids, tokenizer.pad_token_id or 0)
 
     @classmethod
     def load(
@@ -120,6 +121,9 @@ class LocalModel:
             if worth_folding(model):
                 model = folded(model)
         drop_idle_layers(model if untuned is None else untuned)
+        for one in (model, untuned):
+            if one is not None:
+                pack_output(one)
         if not tokenizer.chat_template:
             raise ModelError(
                 f"The model {str(base)!r} has no chat template. Use a chat (instruct) model, or add "
@@ -149,15 +153,9 @@ class LocalModel:
         ``drafts`` are guesses at what will be said, one per conversation: as much of a guess as is right is
         read in one pass instead of one a token (Leviathan et al. 2023). They change nothing but the time.
         """
+        prompts = [self._encode(conversation) for conversation in conversations]
         guesses = self._guesses(drafts, sampling.max_new_tokens)
-        rows = self._batched(
-            conversations,
-            sampling.max_new_tokens,
-            lambda places, prompts: self._decode(
-                prompts, sampling, [guesses[i] for i in places] if guesses else ()
-            ),
-        )
-        return [self._generation(row) for row in rows]
+        return [self._generation(row) for row in self._complete(prompts, sampling, guesses)]
 
     def count_tokens(self, text: str) -> int:
         """How many tokens ``text`` is made of."""
@@ -168,50 +166,86 @@ class LocalModel:
     ) -> list[list[float]]:
         """P(option | prompt) of each option as the beginning of the answer, per conversation."""
         texts = [self.tokenizer.encode(option, add_special_tokens=False) for option in options]
-
-        @torch.inference_mode()
-        def work(_: list[int], prompts: list[list[int]]) -> list[list[float]]:
-            logits, cache, mask, last = self._read(prompts)
-            after = [self._after(text, cache, mask, last) for text in texts]
-            found: list[list[float]] = probability_of(texts, logits[:, 0], after).tolist()
-            return found
-
-        return self._batched(conversations, max(map(len, texts)), work)
+        prompts = [self._encode(conversation) for conversation in conversations]
+        waiting = longest_first(prompts)
+        found: dict[int, list[float]] = {}
+        while waiting:
+            width = len(prompts[waiting[0]]) + max(map(len, texts))
+            taken = waiting[: self._room(width)]
+            failed = False
+            try:
+                asked = [prompts[i] for i in taken]
+                found.update(zip(taken, self.decoder.probability(asked, texts), strict=True))
+                waiting = waiting[len(taken) :]
+            except torch.OutOfMemoryError as error:
+                self._shrink(width, len(taken), error)
+                failed = True
+            if failed:
+                torch.cuda.empty_cache()
+        return [found[i] for i in range(len(prompts))]
 
     # ---- the parts -------------------------------------------------------------------------------
 
-    def _batched(
+    def _complete(
         self,
-        conversations: Sequence[Sequence[Message]],
-        new_tokens: int,
-        work: Callable[[list[int], list[list[int]]], list[T]],
-    ) -> list[T]:
-        """``work`` on batches of prompts of like length, which it is given with their places among the
-        ``conversations``; its results in the order of these."""
-        prompts = [self._encode(conversation) for conversation in conversations]
-        order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]), reverse=True)
-        results: dict[int, T] = {}
-        start = 0
-        while start < len(order):
-            width = len(prompts[order[start]]) + new_tokens
-            batch = order[start : start + max(1, self.tokens_per_batch // width)]
-            done: list[T] | None = None
+        prompts: Sequence[list[int]],
+        sampling: Sampling,
+        guesses: Sequence[list[int]],
+    ) -> list[Row]:
+        """A completion of each prompt, in order. The long ones go on beside the next prompts."""
+        order = longest_first(prompts)
+        rows: dict[int, Row] = {}
+        waiting = order
+        batch: Batch | None = None
+        while True:
+            going = batch.going if batch else []
+            if not waiting and not going:
+                return [rows[i] for i in range(len(prompts))]
+            lengths = [batch.rows[i].prompt_tokens for i in going] if batch else []
+            width = (
+                max([*lengths, *(len(prompts[i]) for i in waiting[:1])]) + sampling.max_new_tokens
+            )
+            room = self._room(width)
+            taken: list[int] = []
+            if not going or (len(going) <= REFILL * room and not self.decoder.forgetful):
+                taken = waiting[: room - len(going)]
+            failed = False
             try:
-                done = work(batch, [prompts[i] for i in batch])
+                if taken:
+                    asked = [prompts[i] for i in taken]
+                    guessed = [guesses[i] for i in taken] if guesses else ()
+                    begun = self.decoder.begin(asked, sampling, guessed)
+                    rows.update(zip(taken, begun.rows, strict=True))
+                    waiting = waiting[len(taken) :]
+                    if batch and going:
+                        batch.keep(going)
+                        batch.join(begun)
+                    else:
+                        batch = begun
+                if batch and batch.going:
+                    self.decoder.step(batch, sampling)
             except torch.OutOfMemoryError as error:
-                if len(batch) == 1:
-                    raise ModelError(
-                        f"A single prompt of {width} tokens does not fit the device's memory. "
-                        "Use a smaller model, dtype or max_new_tokens."
-                    ) from error
-            if done is None:
-                # Outside the handler, whose traceback would keep the failed batch's tensors alive.
+                self._shrink(width, len(going) + len(taken), error)
+                failed = True
+            if failed:
+                # Outside the handler, whose traceback would keep the failed batch's tensors alive. What was
+                # not finished is begun again: each row has its own random stream, which starts again too.
+                batch = None
                 torch.cuda.empty_cache()
-                self.tokens_per_batch = width * (len(batch) // 2)
-                continue
-            results.update(zip(batch, done, strict=True))
-            start += len(batch)
-        return [results[i] for i in range(len(prompts))]
+                waiting = [i for i in order if i not in rows or not rows[i].done]
+
+    def _room(self, width: int) -> int:
+        """How many rows of ``width`` tokens run at a time."""
+        return max(1, self.tokens_per_batch // width)
+
+    def _shrink(self, width: int, rows: int, error: BaseException) -> None:
+        """From now on run half as many rows as the device's memory was too small for."""
+        if rows == 1:
+            raise ModelError(
+                f"A single prompt of {width} tokens does not fit the device's memory. "
+                "Use a smaller model, dtype or max_new_tokens."
+            ) from error
+        self.tokens_per_batch = width * (rows // 2)
 
     def _encode(self, conversation: Sequence[Message]) -> list[int]:
         text = self.tokenizer.apply_chat_template(
@@ -222,191 +256,12 @@ class LocalModel:
         )
         return self.tokenizer.encode(str(text), add_special_tokens=False)  # type: ignore[no-any-return]
 
-    def _pad(self, prompts: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Left-padded ids and mask, each (rows, longest)."""
-        width = max(map(len, prompts))
-        pad = self.tokenizer.pad_token_id or 0
-        ids = torch.tensor([[pad] * (width - len(p)) + p for p in prompts])
-        mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts])
-        return ids.to(self.model.device), mask.to(self.model.device)
-
     def _guesses(self, drafts: Sequence[str], new_tokens: int) -> list[list[int]]:
         """The tokens of ``drafts``; none where the model cannot unsee a token that was guessed wrongly."""
-        config = self.model.config.get_text_config()
-        layers = set(getattr(config, "layer_types", None) or ["full_attention"])
-        if layers != {"full_attention"} or getattr(config, "sliding_window", None):
+        if self.decoder.forgetful:
             return []
         encode, most = self.tokenizer.encode, min(DRAFT_TOKENS, new_tokens - 1)
         return [encode(draft, add_special_tokens=False)[:most] for draft in drafts]
-
-    def _read(
-        self, prompts: list[list[int]], guesses: Sequence[list[int]] = ()
-    ) -> tuple[torch.Tensor, DynamicCache, torch.Tensor, torch.Tensor]:
-        """One pass over the prompts and what is guessed to follow them.
-
-        The logits after the prompt and after each guessed token (rows, 1 + longest guess, vocabulary), the
-        cache, the mask (rows, longest prompt + longest guess), which hides the guesses, and each prompt's
-        last position (rows, 1).
-        """
-        ids, mask = self._pad(prompts)
-        seen = mask
-        last = mask.sum(1, keepdim=True) - 1
-        longest = max(map(len, guesses), default=0)
-        if longest:
-            told = [guess + [0] * (longest - len(guess)) for guess in guesses]
-            real = [[1] * len(guess) + [0] * (longest - len(guess)) for guess in guesses]
-            ids = torch.cat([ids, torch.tensor(told, device=ids.device)], dim=1)
-            seen = torch.cat([mask, torch.tensor(real, device=mask.device)], dim=1)
-            mask = torch.cat([mask, mask.new_zeros(len(mask), longest)], dim=1)
-        cache = DynamicCache(config=self.model.config)
-        cache.activate_past_recording()  # sliding windows too can then forget what was only tried
-        output = self.model(
-            input_ids=ids,
-            attention_mask=seen,
-            position_ids=(seen.cumsum(1) - 1).clamp(min=0),
-            past_key_values=cache,
-            use_cache=True,
-            logits_to_keep=1 + longest,
-        )
-        return output.logits.float(), cache, mask, last
-
-    @torch.inference_mode()
-    def _decode(
-        self, prompts: list[list[int]], sampling: Sampling, guesses: Sequence[list[int]] = ()
-    ) -> list[Row]:
-        logits, cache, mask, last = self._read(prompts, guesses)
-        after = [self._after(prefix, cache, mask, last) for prefix in self.prefixes]
-        refusal = None
-        if self.prefixes:
-            refusal = probability_of(self.prefixes, logits[:, 0], after).sum(1).clamp(max=1.0)
-        rows = [
-            Row(
-                len(prompt),
-                None if refusal is None else float(refusal[i]),
-                stream_of(sampling, prompt) if sampling.temperature > 0 else None,
-                sampling.max_new_tokens,
-            )
-            for i, prompt in enumerate(prompts)
-        ]
-        if sampling.suppress_refusal and self.prefixes:
-            logits[:, 0, sorted({prefix[0] for prefix in self.prefixes})] = float("-inf")
-        chosen = self._choose(logits[:, 0], rows, sampling)
-        if sampling.stop_at_refusal and sampling.temperature == 0:
-            self._foresee(chosen, after, rows, sampling)
-        if guesses:
-            self._follow(guesses, logits, rows, sampling, chosen, mask, last)
-        active = rows
-        while True:
-            keep = [i for i, row in enumerate(active) if not row.done]
-            if not keep:
-                return rows
-            if len(keep) < len(active):
-                index = torch.tensor(keep, device=mask.device)
-                # Shrinking the batch costs a copy of the cache: worth it once many rows are done.
-                if len(keep) <= 0.75 * len(active):
-                    cache.batch_select_indices(index)
-                    mask, last, chosen = mask[index], last[index], chosen[index]
-                    active = [active[i] for i in keep]
-            mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
-            last = last + 1
-            output = self.model(
-                input_ids=chosen[:, None],
-                attention_mask=mask,
-                position_ids=last,
-                past_key_values=cache,
-                use_cache=True,
-            )
-            chosen = self._choose(output.logits[:, -1].float(), active, sampling)
-
-    def _foresee(
-        self,
-        chosen: torch.Tensor,
-        after: Sequence[torch.Tensor],
-        rows: list[Row],
-        sampling: Sampling,
-    ) -> None:
-        """Let the rows say the refusal's prefix that will say it: the logits after it are known already."""
-        for prefix, logits in zip(self.prefixes, after, strict=True):
-            told = torch.tensor(prefix, device=chosen.device)
-            agreed = (chosen == told[0]) & (logits.argmax(-1) == told[1:]).all(1)
-            places = agreed.nonzero().flatten().tolist()
-            for step in range(len(prefix) - 1 if places else 0):
-                self._choose(logits[places, step], [rows[i] for i in places], sampling)
-
-    def _follow(
-        self,
-        guesses: Sequence[list[int]],
-        logits: torch.Tensor,
-        rows: list[Row],
-        sampling: Sampling,
-        chosen: torch.Tensor,
-        mask: torch.Tensor,
-        last: torch.Tensor,
-    ) -> None:
-        """Take over what was guessed rightly; ``chosen``, ``mask`` and ``last`` are changed in place."""
-        start = mask.shape[1] - (logits.shape[1] - 1)
-        places = list(range(len(rows)))
-        for step in range(logits.shape[1] - 1):
-            places = [
-                i
-                for i in places
-                if not rows[i].done
-                and step < len(guesses[i])
-                and guesses[i][step] == rows[i].ids[-1]
-            ]
-            if not places:
-                return
-            mask[places, start + step] = 1
-            last[places] += 1
-            chosen[places] = self._choose(
-                logits[places, step + 1], [rows[i] for i in places], sampling
-            )
-
-    def _after(
-        self, text: Sequence[int], cache: DynamicCache, mask: torch.Tensor, last: torch.Tensor
-    ) -> torch.Tensor:
-        """The logits after each token of ``text`` but the last, should it follow the prompt, (rows,
-        tokens − 1, vocabulary); the cache stays as it was."""
-        rows = len(mask)
-        if len(text) == 1:
-            return torch.empty(rows, 0, 1, device=mask.device)
-        steps = torch.arange(1, len(text), device=mask.device)
-        output = self.model(
-            input_ids=torch.tensor(text[:-1], device=mask.device).expand(rows, -1),
-            attention_mask=torch.cat([mask, mask.new_ones(rows, len(text) - 1)], dim=1),
-            position_ids=last + steps,
-            past_key_values=cache,
-            use_cache=True,
-        )
-        cache.crop(1 - len(text))
-        logits: torch.Tensor = output.logits.float()
-        return logits
-
-    def _choose(self, logits: torch.Tensor, rows: list[Row], sampling: Sampling) -> torch.Tensor:
-        """Pick the next token of every row and record what it says about certainty; (rows,)."""
-        logprobs = logits.log_softmax(-1)
-        probabilities = logprobs.exp()
-        entropy = -(probabilities * logprobs.clamp(min=FLOOR)).sum(-1)
-        top = probabilities.topk(2, dim=-1)
-        if sampling.temperature > 0:
-            chosen = draw(logits / sampling.temperature, rows, sampling.top_p)
-        else:
-            chosen = top.indices[:, 0]
-        picked = logprobs.gather(1, chosen[:, None]).squeeze(1).clamp(min=FLOOR)
-        margins = top.values[:, 0] - top.values[:, 1]
-        told = torch.stack([picked, entropy, margins], dim=1).tolist()  # one transfer
-        for row, token, (logprob, nats, margin) in zip(rows, chosen.tolist(), told, strict=True):
-            if row.done:
-                continue
-            row.ids.append(token)
-            row.logprobs.append(logprob)
-            row.entropies.append(nats)
-            row.margins.append(margin)
-            if token in self.end_ids:
-                row.finish = "stop"
-            elif sampling.stop_at_refusal and row.ids in self.prefixes:
-                row.finish = "aborted"
-        return chosen
 
     def _generation(self, row: Row) -> Generation:
         return Generation(
@@ -428,18 +283,6 @@ def twin(model: Any) -> Any:
     return copy.deepcopy(model, shared)
 
 
-def probability_of(
-    texts: Sequence[Sequence[int]], first: torch.Tensor, after: Sequence[torch.Tensor]
-) -> torch.Tensor:
-    """P(the answer begins with each of ``texts`` | prompt), (rows, texts), from the logits of the first
-    token and those after each following one."""
-    start = first.log_softmax(-1)
-    found = []
-    for ids, logits in zip(texts, after, strict=True):
-        told = torch.tensor(ids, device=first.device)
-        logprob = start[:, told[0]]
-        if len(ids) > 1:
-            following = told[1:].expand(len(first), -1)[..., None]
-            logprob = logprob + logits.log_softmax(-1).gather(2, following).squeeze(2).sum(1)
-        found.append(logprob.exp())
-    return torch.stack(found, dim=1)
+def longest_first(prompts: Sequence[list[int]]) -> list[int]:
+    """The places of ``prompts``: neighbours are of like length, and what fits for the first does for all."""
+    return sorted(range(len(prompts)), key=lambda i: len(prompts[i]), reverse=True)
