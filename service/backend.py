@@ -68,6 +68,7 @@ class Backend:
         self._retrieval: LoopThread | None = None  # made when a chain wants one
         self._retrieval_places = settings.retrieval_threads
         self._default_profile = settings.profile
+        self._most = settings.max_queue + settings.max_batch  # those that wait, and those in work
         self._points: dict[tuple[str | None, float | None], OperatingPoint | None] = {}
         self.router = Router(
             self.batcher.attempt,
@@ -87,6 +88,19 @@ class Backend:
     @property
     def index(self) -> str | None:
         return None if self.chain is None else self.chain.name
+
+    def takes(self, seconds: float, *, model: bool = True) -> bool:
+        """Whether one more question would be answered within ``seconds``, as far as can be foreseen: whoever
+        comes too late is better told at once than answered 「timed out」 after the wait. ``model`` is
+        False for a question that is only searched for."""
+        if self._leases >= self._most:
+            return False
+        return not model or not (self.batcher.full or self.batcher.expected_wait > seconds)
+
+    @property
+    def retry_after(self) -> float:
+        """Seconds after which asking again makes sense."""
+        return self.batcher.retry_after
 
     async def _read(self, question: str, sources: Sources, deadline: float) -> Reading:
         chain = self.chain

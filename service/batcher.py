@@ -115,10 +115,14 @@ class Batcher:
         return time.monotonic() - min(since) if since else 0.0
 
     @property
-    def retry_after(self) -> float:
+    def expected_wait(self) -> float:
         """Seconds until the queue of now will have drained, at the pace of late."""
-        batches = 1 + self.depth / (self._max_batch * len(self._threads))
-        return max(1.0, batches * self._batch_seconds)
+        return self.depth / (self._max_batch * len(self._threads)) * self._batch_seconds
+
+    @property
+    def retry_after(self) -> float:
+        """Seconds after which there will be room."""
+        return max(1.0, self.expected_wait + self._batch_seconds)
 
     async def attempt(self, question: str) -> Attempt:
         """The model's attempt at ``question``.

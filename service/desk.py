@@ -72,13 +72,13 @@ class Desk:
         """The question with nothing left open.
 
         Raises the Problem that can be known beforehand: a precision that cannot be certified, a
-        full queue.
+        full queue, one that the deadline is too short for.
         """
         settings, backend = self.settings, self.backend
         point = backend.point(asked.profile, asked.min_precision)
-        if backend.batcher.full and asked.fallback != "always":
-            raise queue_full(backend.batcher.retry_after)
         milliseconds = min(asked.deadline_ms or settings.deadline_ms, settings.max_deadline_ms)
+        if not backend.takes(milliseconds / 1000, model=asked.fallback != "always"):
+            raise queue_full(backend.retry_after)
         request = Request(
             question=asked.question,
             point=point,

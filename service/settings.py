@@ -119,7 +119,7 @@ class Settings(BaseSettings):
         default=256,
         ge=1,
         le=100_000,
-        description="Questions waiting for the model before 503 is answered.",
+        description="Questions that may wait, for the model or for retrieval, before 503 is answered.",
     )
     retrieval_threads: int = Field(
         default=8,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -60,13 +60,15 @@ def probe(
     *,
     progress: bool = True,
     split: Split = ALONE,
+    between: Callable[[], None] = lambda: None,
 ) -> list[Probe]:
     """Ask everything that the ledger does not hold yet; return one probe per question, in order.
 
     The ledger is append-only JSON Lines. Its first line names the model and the settings; a ledger made
     by others is set aside (``.old``) and begun anew. A line that a kill cut short is dropped. With a
     ``split`` over several processes each asks its share of the chunks and keeps a ledger of its own beside
-    the common one; the last step joins them, so that the ledger is that of one process.
+    the common one; the last step joins them, so that the ledger is that of one process. ``between`` is
+    called before every chunk.
     """
     head = {"model": model.name, "settings": digest(settings.model_dump(exclude={"chunk"}))}
     wanted = {q.id: digest(ask(q, settings.prompt)) for q in questions}
@@ -88,6 +90,7 @@ def probe(
         with own.open("a", encoding="utf-8", newline="\n") as stream:
             bar = tqdm(total=sum(map(len, chunks)), desc="probe", unit="q", disable=not progress)
             for chunk in chunks:
+                between()
                 for found in _ask_all(model, chunk, settings):
                     stream.write(found.model_dump_json() + "\n")
                     done[found.question_id] = found

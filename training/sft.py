@@ -22,6 +22,7 @@ from training.label import Label
 from training.language_pack import language_pack
 from training.mix import TuningExample
 from training.quantised import four_bit
+from training.refusal_openings import OpeningsCollator
 from training.sft_settings import SFTSettings
 from training.tuning import (
     CurveCallback,
@@ -102,15 +103,20 @@ def tune(
     callback = CurveCallback(
         tokenizer, sets, known_by_id(labels), every, out, settings.tensorboard, untuned
     )
-    opening = opening_tokens(tokenizer, sets) if settings.refusal_token else []
+    openings = refusal_openings(tokenizer, sets)
+    tuned_rows = sorted({ids[0] for ids in openings}) if settings.refusal_token else []
     trainer = CompletionSFTTrainer(
         model=model,
         args=arguments,
         train_dataset=Dataset.from_list([conversation(e) for e in examples]),
         processing_class=tokenizer,
         callbacks=[callback],
-        peft_config=None if settings.method == "full" else lora(settings, opening),
+        peft_config=None if settings.method == "full" else lora(settings, tuned_rows),
     )
+    if settings.whole_refusals < 1:
+        trainer.data_collator = OpeningsCollator(
+            trainer.data_collator, openings, settings.whole_refusals
+        )
     quiet(trainer)
     trainer.train(resume_from_checkpoint=last_whole(work))
     if trainer.is_world_process_zero():
@@ -196,8 +202,8 @@ def lora(settings: SFTSettings, refusal_tokens: Sequence[int] = ()) -> LoraConfi
     )
 
 
-def opening_tokens(tokenizer: Any, sets: dict[str, Sequence[Question]]) -> list[int]:
-    """The first token of the refusal in each language that is asked in."""
-    languages = {q.language for questions in sets.values() for q in questions}
+def refusal_openings(tokenizer: Any, sets: dict[str, Sequence[Question]]) -> list[list[int]]:
+    """The tokens that a refusal begins with in each language that is asked in."""
+    languages = sorted({q.language for questions in sets.values() for q in questions})
     prefixes = [language_pack(language).refusal_prefix for language in languages]
-    return sorted({tokenizer.encode(text, add_special_tokens=False)[0] for text in prefixes})
+    return [tokenizer.encode(text, add_special_tokens=False) for text in prefixes]

@@ -19,6 +19,9 @@ class SFTSettings(BaseModel):
     layers: list[int] | None = None  # only these decoder layers are tuned; None: all
     # Also tune the vocabulary's row of the token that opens a refusal, so that it can compete with answers.
     refusal_token: bool = False
+    # The share of the refusals that are taught to their last word; of the others only the opening, which
+    # decides. Less is faster.
+    whole_refusals: float = Field(1.0, ge=0, le=1)
     dropout: float = Field(0.0, ge=0, lt=1)  # of the adapters
     epochs: float = Field(3, gt=0)
     learning_rate: float = Field(2e-3, gt=0)

@@ -60,6 +60,11 @@ class Beside:
         self._process.start()
         told.close()
 
+    @property
+    def done(self) -> bool:
+        """Whether ``result`` would return, or raise, at once."""
+        return self._found.poll()
+
     def result(self) -> Any:
         """What ``work`` returned; raises what it raised. This process has its threads again."""
         import torch

@@ -121,7 +121,15 @@ def train(
     def probing(folder: Path) -> dict[str, Any]:
         model = probed_model(recipe, base, base_identity)
         ledger = folder / "probes.jsonl"
-        found = probe(model, questions, ledger, recipe.probe, progress=progress, split=split_work)
+        found = probe(
+            model,
+            questions,
+            ledger,
+            recipe.probe,
+            progress=progress,
+            split=split_work,
+            between=stages.reclaim,
+        )
         labels = [label(q, p, recipe.label) for q, p in zip(questions, found, strict=True)]
         if split_work.first:
             write_jsonl(folder / "labels.jsonl", labels)

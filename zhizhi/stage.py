@@ -85,6 +85,11 @@ class Stages:
         self._pending = Pending(name, folder, {}, job)
         return self._pending
 
+    def reclaim(self) -> None:
+        """Take back the cores of a stage that was begun beside the run and is done."""
+        if self._pending is not None and self._pending.done:
+            self._pending.wait()
+
     def _look(
         self, name: str, title: str, inputs: Any, how: str = ""
     ) -> tuple[Path, str, dict[str, Any] | None]:
@@ -112,6 +117,10 @@ class Pending:
         self.folder = folder
         self._manifest = manifest
         self._job = job
+
+    @property
+    def done(self) -> bool:
+        return self._job is None or self._job.done
 
     def wait(self) -> tuple[Path, dict[str, Any]]:
         """Folder and manifest of the stage when it is done; raises what it failed with."""

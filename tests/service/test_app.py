@@ -168,6 +168,42 @@ async def test_a_full_queue_is_503_with_retry_after() -> None:
         assert {(await task).status_code for task in (first, second)} == {200}
 
 
+async def test_who_would_come_too_late_is_told_at_once() -> None:
+    model = SmallModel()
+    app = create_app(Settings(max_batch=1), model)
+    async with client_of(app) as client:
+        batcher = app.state.desk.backend.batcher
+        model.hold.clear()
+        first = asyncio.create_task(client.post("/v1/qa", json={"question": CAPITAL}))
+        await asyncio.to_thread(model.started.acquire)
+        second = asyncio.create_task(client.post("/v1/qa", json={"question": HAMLET}))
+        while batcher.depth < 1:
+            await asyncio.sleep(0.001)
+        batcher._batch_seconds = 3.0  # as of late: nobody waits that long here
+        hasty = {"question": FATHER, "deadline_ms": 2000}
+        problem(await client.post("/v1/qa", json=hasty), 503, "queue-full")
+        patient = asyncio.create_task(
+            client.post("/v1/qa", json={"question": FATHER, "deadline_ms": 60_000})
+        )
+        while batcher.depth < 2:
+            await asyncio.sleep(0.001)
+        model.hold.set()
+        answers = [await task for task in (first, second, patient)]
+    assert {answer.status_code for answer in answers} == {200}
+
+
+async def test_questions_in_retrieval_count_as_well() -> None:
+    library = SmallLibrary()
+    app = create_app(Settings(max_queue=1, max_batch=1), SmallModel(), library)
+    async with client_of(app) as client:
+        backend = app.state.desk.backend
+        with backend.lease(), backend.lease():
+            response = await client.post("/v1/qa", json={"question": FATHER, "fallback": "always"})
+            problem(response, 503, "queue-full")
+        response = await client.post("/v1/qa", json={"question": FATHER, "fallback": "always"})
+        assert response.status_code == 200
+
+
 async def test_a_client_that_hangs_up_is_forgotten() -> None:
     model = SmallModel()
     model.hold.clear()

@@ -12,15 +12,15 @@ from tests.training.bundles import spec_on
 from training.bundle import Bundle
 from training.engine.local import LocalModel
 from training.merge import merge_bundle
-from training.sft import lora, opening_tokens
+from training.sft import lora, refusal_openings
 from training.sft_settings import SFTSettings
 
 
 @pytest.fixture
 def opening(miniature: Path, questions: list[Question]) -> int:
-    tokens = opening_tokens(AutoTokenizer.from_pretrained(miniature), {"test": questions})
-    assert len(tokens) == 1
-    return tokens[0]
+    openings = refusal_openings(AutoTokenizer.from_pretrained(miniature), {"test": questions})
+    assert len(openings) == 1
+    return openings[0][0]
 
 
 @pytest.fixture

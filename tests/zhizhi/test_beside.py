@@ -31,6 +31,11 @@ def noted(folder, text):
     return {"length": len(text)}
 
 
+def waited(_, signal_file):
+    while not signal_file.exists():
+        time.sleep(0.05)
+
+
 def test_what_it_returns_and_what_it_raises(tmp_path):
     threads = torch.get_num_threads()
     assert Beside(tmp_path / "a", math.sqrt, 4.0).result() == 2.0
@@ -51,6 +56,26 @@ def test_a_stage_beside_is_skipped_when_it_is_done(tmp_path, capsys):
     assert "said on the way" not in capsys.readouterr().out
     again = Stages(tmp_path, 1).begin("note", "Note", 1, noted, "other").wait()
     assert again == (folder, manifest)
+
+
+@pytest.mark.skipif(not room_beside(), reason="one core, or a GPU: stages run in turn")
+def test_the_cores_of_a_stage_that_is_done_are_taken_back(tmp_path):
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    stages = Stages(tmp_path, 1)
+    pending = stages.begin("wait", "Wait", 1, waited, tmp_path / "go")
+    stages.reclaim()
+    assert torch.get_num_threads() == 1
+    assert not pending.done
+    (tmp_path / "go").touch()
+    end = time.monotonic() + 60
+    while not pending.done and time.monotonic() < end:
+        time.sleep(0.05)
+    stages.reclaim()
+    again = torch.get_num_threads()
+    torch.set_num_threads(before)
+    assert again == 2
+    assert pending.wait()[1]["seconds"] >= 0
 
 
 @pytest.mark.slow
