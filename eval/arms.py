@@ -27,7 +27,7 @@ from training.attempt import Attempt, OperatingPoint
 from training.calibrated import CalibratedModel
 from training.generation import Generation, Model, Sampling
 from training.language_pack import is_refusal
-from training.probe import ask
+from training.probe import Told, ask, ask_or_recall
 
 ArmName = Literal[
     "base", "prompt_only", "refusal_phrase", "calibrated", "calibrated_fallback", "always_retrieve"
@@ -52,21 +52,31 @@ class Arm(Protocol):
 
 
 class Prompted:
-    """A model under one prompt wording of the language packs."""
+    """A model under one prompt wording of the language packs. ``told`` is what it is known to say."""
 
-    def __init__(self, name: str, model: Model, *, prompt: int, max_new_tokens: int) -> None:
+    def __init__(
+        self,
+        name: str,
+        model: Model,
+        *,
+        prompt: int,
+        max_new_tokens: int,
+        told: Told | None = None,
+    ) -> None:
         self.name = name
         self._model = model
         self._prompt = prompt
         self._sampling = Sampling(max_new_tokens=max_new_tokens)
+        self._told = told or {}
 
     def replies(self, questions: Sequence[Question]) -> list[Reply]:
         conversations = [ask(q, self._prompt) for q in questions]
-        found = self._model.generate(conversations, self._sampling)
+        found = ask_or_recall(self._model, conversations, self._sampling, self._told)
         return [of_generation(g) for g in found]
 
     def reply_alone(self, question: Question) -> Reply:
-        return self.replies([question])[0]
+        conversation = ask(question, self._prompt)
+        return of_generation(self._model.generate([conversation], self._sampling)[0])
 
 
 class RefusalPhrase:
@@ -84,9 +94,11 @@ class RefusalPhrase:
         attempter = self._remembered.attempter
         if not isinstance(attempter, CalibratedModel):
             return own_words(attempter.attempt([question.text])[0])
-        # An attempt at a refused question decodes twice; by the phrase alone once is enough.
+        # An attempt at a refused question decodes twice; by the phrase alone once is enough, and no further
+        # than to the phrase.
         conversation = attempter.conversation(question.text)
-        sampling = Sampling(max_new_tokens=attempter.spec.max_new_tokens)
+        most = attempter.spec.max_new_tokens
+        sampling = Sampling(max_new_tokens=most, stop_at_refusal=True)
         return of_generation(attempter.model.generate([conversation], sampling)[0])
 
 

@@ -9,18 +9,29 @@ from concurrent.futures import ThreadPoolExecutor
 from retrieval.evidence import Reading
 from service.seams import Chain, Sources
 from training.attempt import Attempt, Attempter
+from training.calibrated import CalibratedModel
+from training.probe import Told
 
 
 class Remembered:
     """The model and the retrieval chain behind a memory. Both are deterministic for one question, so
     an arm that asks again would get the same; only its latency must be measured without this.
 
-    ``threads`` bounds how many questions are retrieved for at once.
+    ``threads`` bounds how many questions are retrieved for at once. ``told`` is what the model is known to
+    say without its adapter.
     """
 
-    def __init__(self, attempter: Attempter, chain: Chain | None, *, threads: int = 2) -> None:
+    def __init__(
+        self,
+        attempter: Attempter,
+        chain: Chain | None,
+        *,
+        threads: int = 2,
+        told: Told | None = None,
+    ) -> None:
         self.attempter = attempter
         self.chain = chain
+        self._told = told
         self._attempts: dict[str, Attempt] = {}
         self._readings: dict[tuple[str, Sources], Reading] = {}
         self._threads = ThreadPoolExecutor(threads, "evaluation")
@@ -33,7 +44,11 @@ class Remembered:
         """One attempt per question, in order; what is not remembered is asked as one batch."""
         missing = [q for q in dict.fromkeys(questions) if q not in self._attempts]
         if missing:
-            found = self.attempter.attempt(missing)
+            attempter = self.attempter
+            if self._told and isinstance(attempter, CalibratedModel):
+                found = attempter.attempt(missing, self._told)
+            else:
+                found = attempter.attempt(missing)
             self._attempts.update(zip(missing, found, strict=True))
         return [self._attempts[q] for q in questions]
 

@@ -33,6 +33,7 @@ from service.settings import load_settings
 from training.attempt import Attempt, Attempter, OperatingPoint
 from training.generation import Model
 from training.label import Label
+from training.probe import Told
 
 __all__ = ["ArmResult", "EvaluationResult", "EvaluationSettings", "evaluate", "run_arms"]
 
@@ -64,6 +65,7 @@ def evaluate(
     labels: Labels | None = None,
     settings: EvaluationSettings | None = None,
     ablation_model: Model | None = None,
+    told: Told | None = None,
     folder: Path | None = None,
     progress: bool = True,
 ) -> EvaluationResult:
@@ -71,11 +73,13 @@ def evaluate(
 
     ``labels`` say what the base model knows (training.label); without them it is what the base arm has
     right. Without a ``chain`` the arms that need one are left out. ``ablation_model`` is the model tuned
-    on answers of a fixed form. ``folder`` holds the ledgers by which a killed run is continued.
+    on answers of a fixed form. ``told`` is what the base model is known to say greedily in
+    ``settings.max_new_tokens``: it is not asked that again but for its latency. ``folder`` holds the
+    ledgers by which a killed run is continued.
     """
     settings = settings or EvaluationSettings()
     identity = [base_model.name, attempter.name, None if chain is None else chain.name]
-    remembered = Remembered(attempter, chain, threads=settings.threads)
+    remembered = Remembered(attempter, chain, threads=settings.threads, told=told)
     backend = Backend(attempter, chain, load_settings())
     point = attempter.operating_point(profile=settings.profile, min_precision=None)
     tried = Ledger(
@@ -92,7 +96,7 @@ def evaluate(
         pairs = zip(chunk, attempts, strict=True)
         tried.append([_Tried(question_id=q.id, attempt=a) for q, a in pairs if q.id not in done])
 
-    arms = list(_arms(settings, base_model, remembered, backend, point))
+    arms = list(_arms(settings, base_model, remembered, backend, point, told))
     if ablation_model is not None:
         arms.append(
             Prompted(
@@ -122,12 +126,15 @@ def _arms(
     remembered: Remembered,
     backend: Backend,
     point: OperatingPoint,
+    told: Told | None,
 ) -> Iterable[Arm]:
     def routed(name: str, fallback: Fallback) -> Arm:
         return Routed(name, remembered, backend, point, fallback=fallback, sources=settings.sources)
 
     def prompted(name: str, prompt: int) -> Arm:
-        return Prompted(name, base, prompt=prompt, max_new_tokens=settings.max_new_tokens)
+        return Prompted(
+            name, base, prompt=prompt, max_new_tokens=settings.max_new_tokens, told=told
+        )
 
     for name in settings.arms:
         match name:

@@ -28,7 +28,7 @@ from training.errors import TrainingError
 from training.label import verdict
 from training.language_pack import language_pack
 from training.model_card import model_card
-from training.probe import ask
+from training.probe import Told, ask
 from training.selective import aurc, auroc, brier, ece, risk_coverage
 from training.signals import confidence_of, count_answers
 
@@ -44,6 +44,7 @@ def make_bundle(
     *,
     name: str,
     training_answers: Sequence[str] = (),
+    told: Told | None = None,
     revision: str | None = None,
     dtype: str = "auto",
     device: str | None = None,
@@ -54,8 +55,8 @@ def make_bundle(
     """Fit and certify the confidence of ``base`` + ``adapter`` on ``questions``, write a bundle to ``out``.
 
     ``questions`` are the calibration split: their entities are in neither training nor test.
-    ``training_answers`` are what the model answered to the training questions, right or wrong; ``dtype`` and
-    ``device`` are as for LocalModel.load.
+    ``training_answers`` are what the model answered to the training questions, right or wrong; ``told`` is
+    what else the base is known to say; ``dtype`` and ``device`` are as for LocalModel.load.
     """
     parts = halves(questions)
     if not all(parts):
@@ -78,7 +79,7 @@ def make_bundle(
     counts = count_answers(training_answers)
 
     def measure(part: Sequence[Question]) -> tuple[list[dict[str, float]], list[bool]]:
-        pairs = answer_twice(model, [ask(q, prompt) for q in part], max_new_tokens)
+        pairs = answer_twice(model, [ask(q, prompt) for q in part], max_new_tokens, told)
         considered = [consider(natural, answer, counts) for natural, answer in pairs]
         right = [
             verdict(q, text) == "right" for q, (text, _, _) in zip(part, considered, strict=True)

@@ -10,6 +10,7 @@ from training.bundle import Bundle, BundleSpec
 from training.errors import BundleError
 from training.generation import Generation, Message, Model, Sampling, TokenCounter, TunedModel
 from training.language_pack import is_refusal, language_pack
+from training.probe import Told, ask_or_recall
 from training.signals import answer_key, signals
 
 
@@ -19,20 +20,24 @@ def language_of(question: str) -> Language:
 
 
 def answer_twice(
-    model: Model, conversations: Sequence[Sequence[Message]], max_new_tokens: int
+    model: Model,
+    conversations: Sequence[Sequence[Message]],
+    max_new_tokens: int,
+    told: Told | None = None,
 ) -> list[tuple[Generation, Generation]]:
     """What the model says by itself, and the answer whose certainty counts.
 
     Where the engine can run the model as it was before tuning, that is the second: tuning bends the
     probabilities of answers, and the untuned ones rank right above wrong better (docs/experiments.md).
-    It is asked first, since the tuned model mostly says the same, which one pass can tell.
+    It is asked first, since the tuned model mostly says the same, which one pass can tell; not at all where
+    it has ``told`` already.
     Elsewhere the model is asked again, with the refusal suppressed, only where it refused. A refusal ends
     where it is certain.
     """
     sampling = Sampling(max_new_tokens=max_new_tokens)
     ending = sampling.model_copy(update={"stop_at_refusal": True})
     if isinstance(model, TunedModel) and model.base is not None:
-        answered = model.base.generate(conversations, sampling)
+        answered = ask_or_recall(model.base, conversations, sampling, told or {})
         natural = model.generate(conversations, ending, [g.text for g in answered])
         return list(zip(natural, answered, strict=True))
     natural = model.generate(conversations, ending)
@@ -93,11 +98,11 @@ class CalibratedModel:
             content = template.replace("{question}", question)
         return [{"role": "user", "content": content}]
 
-    def attempt(self, questions: Sequence[str]) -> list[Attempt]:
-        """One attempt per question, in order."""
+    def attempt(self, questions: Sequence[str], told: Told | None = None) -> list[Attempt]:
+        """One attempt per question, in order. ``told`` is what the untuned model is known to say."""
         conversations = [self.conversation(q) for q in questions]
         attempts = []
-        pairs = answer_twice(self.model, conversations, self.spec.max_new_tokens)
+        pairs = answer_twice(self.model, conversations, self.spec.max_new_tokens, told)
         for question, (natural, answer) in zip(questions, pairs, strict=True):
             text, refused, found = consider(natural, answer, self.spec.answer_counts)
             refusal_text, saved = self._refusal(question, natural) if refused else ("", 0)

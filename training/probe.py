@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 from tqdm import tqdm
 
-from kg_builder.files import digest, write_jsonl
+from kg_builder.files import digest, read_jsonl, write_jsonl
 from kg_builder.question import Question
 from training.generation import Generation, Message, Model, Sampling
 from training.language_pack import language_pack
 from training.split import ALONE, Split
+
+# What a model said greedily, by the digest of the conversation.
+Told = Mapping[str, Generation]
 
 
 class ProbeSettings(BaseModel):
@@ -50,6 +53,24 @@ def ask(question: Question, prompt: int = 0) -> list[Message]:
     """The conversation that puts ``question`` to a model."""
     content = language_pack(question.language).prompt(question.text, prompt)
     return [{"role": "user", "content": content}]
+
+
+def told_by(probes: Iterable[Probe]) -> Told:
+    """The greedy answers of ``probes``."""
+    return {one.asked: one.greedy for one in probes}
+
+
+def ask_or_recall(
+    model: Model, conversations: Sequence[Sequence[Message]], sampling: Sampling, told: Told
+) -> list[Generation]:
+    """One generation per conversation, in order; the model is asked what it has not ``told`` already, by the
+    same settings."""
+    known = [told.get(digest(conversation)) for conversation in conversations] if told else []
+    if not any(known):
+        return model.generate(conversations, sampling)
+    asked = [c for c, one in zip(conversations, known, strict=True) if one is None]
+    found = iter(model.generate(asked, sampling) if asked else [])
+    return [next(found) if one is None else one for one in known]
 
 
 def probe(
@@ -178,6 +199,13 @@ def read_ledger(ledger: Path, head: dict[str, str]) -> list[Probe]:
         except ValueError:
             continue
     return found
+
+
+def read_probes(ledger: Path) -> list[Probe]:
+    """All that a finished ledger holds."""
+    lines = read_jsonl(ledger)
+    next(lines)  # what it was made with
+    return [Probe.model_validate(record) for record in lines]
 
 
 def _lines(ledger: Path) -> list[bytes]:

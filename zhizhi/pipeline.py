@@ -26,6 +26,7 @@ from zhizhi.stage import Stages, console
 
 if TYPE_CHECKING:
     from training.generation import Model
+    from training.probe import Told
 
 TRAINING_STAGES = 5
 FURTHER_STAGES = 1  # the evaluation
@@ -202,6 +203,7 @@ def train(
             recipe.calibration,
             name=recipe.name,
             training_answers=[one.answer for one in training_labels],
+            told=told(recipe, out),
             revision=recipe.revision,
             dtype=recipe.dtype,
             device=recipe.device,
@@ -254,6 +256,7 @@ def run(recipe: Recipe, out: Path, *, progress: bool = True) -> Run:
                 base, adapter=fixed / "adapter", revision=recipe.revision, name="fixed"
             )
         untuned = LocalModel.load(base, revision=recipe.revision, name=trained.base_identity)
+        same = recipe.evaluation.max_new_tokens == recipe.probe.max_new_tokens
         result = evaluate(
             questions=split["test"],
             base_model=untuned,
@@ -262,6 +265,7 @@ def run(recipe: Recipe, out: Path, *, progress: bool = True) -> Run:
             labels=trained.labels,
             settings=recipe.evaluation,
             ablation_model=restated,
+            told=told(recipe, out) if same else None,
             folder=folder,
             progress=progress,
         )
@@ -374,6 +378,13 @@ def probed_model(recipe: Recipe, base: str | Path, identity: str) -> Model:
     )
 
 
+def told(recipe: Recipe, out: Path) -> Told:
+    """What the base said when it was probed; nothing where a server ran it, which tells less of an answer."""
+    from training.probe import read_probes, told_by
+
+    return {} if recipe.server is not None else told_by(read_probes(out / "probe/probes.jsonl"))
+
+
 def describe(folder: Path, questions: Sequence[Question], labels: Sequence[Label]) -> None:
     """The knowledge boundary as table and picture, and how far the article's own rule agrees with the
     labels."""
@@ -443,16 +454,14 @@ def _preferred(
     """The folder with the adapter that was tuned further on preferences."""
     from training.mix import TuningExample
     from training.preference import prefer, preference_pairs
-    from training.probe import Probe
+    from training.probe import read_probes
 
     settings = recipe.preference
     assert settings is not None
 
     def preferring(folder: Path) -> dict[str, Any]:
         examples = [TuningExample.model_validate(r) for r in read_jsonl(tuned / "examples.jsonl")]
-        lines = read_jsonl(probed / "probes.jsonl")
-        next(lines)  # what the ledger was made with
-        probes = [Probe.model_validate(r) for r in lines]
+        probes = read_probes(probed / "probes.jsonl")
         pairs = preference_pairs(examples, questions, labels, probes)
         adapter = tuned / "adapter"
         prefer(base, adapter, pairs, sets, labels, folder, settings, progress=progress)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +14,7 @@ from training.engine.local import LocalModel
 from training.errors import BundleError
 from training.generation import Generation, Message, Sampling
 from training.language_pack import language_pack
-from training.probe import ask
+from training.probe import ProbeSettings, ask, probe, read_probes, told_by
 from training.signals import signals
 
 
@@ -80,6 +82,34 @@ def test_a_refusal_is_asked_again_and_keeps_its_own_words() -> None:
 def test_answer_twice_keeps_the_order(questions: list[Question]) -> None:
     pairs = answer_twice(Refuser(), [ask(q) for q in reversed(questions)], 12)
     assert [a.text != b.text for a, b in pairs] == ["岳清" in q.text for q in reversed(questions)]
+
+
+def test_what_the_base_has_said_already_changes_nothing_but_the_passes(
+    local: LocalModel, questions: list[Question], tmp_path: Path
+) -> None:
+    settings = ProbeSettings(max_new_tokens=SPEC.max_new_tokens)
+    probes = probe(local, questions[:9], tmp_path / "p.jsonl", settings, progress=False)
+    tuned = LocalModel(
+        local.model, local.tokenizer, name="m", refusal_prefix="我不知道", base=local
+    )
+    model = CalibratedModel(tuned, SPEC, "small@0")
+    texts = [q.text for q in questions[:12]]
+    asked: list[int] = []
+    generate = local.generate
+
+    def counted(conversations: Any, sampling: Any) -> Any:
+        asked.append(len(conversations))
+        return generate(conversations, sampling)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(local, "generate", counted)
+        plain = model.attempt(texts)
+        recalled = model.attempt(texts, told_by(read_probes(tmp_path / "p.jsonl")))
+    assert len(probes) == 9
+    assert asked == [12, 3]
+    for one, other in zip(recalled, plain, strict=True):
+        assert (one.text, one.refused) == (other.text, other.refused)
+        assert one.confidence == pytest.approx(other.confidence, abs=1e-4)
 
 
 def test_it_asks_in_the_words_that_it_was_calibrated_with(local: LocalModel) -> None:
