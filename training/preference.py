@@ -128,6 +128,7 @@ def prefer(
 
     from training.bundle import fingerprint
     from training.checkpoints import last_whole
+    from training.tuned_head import show_tuned_head
     from training.tuning import (
         CurveCallback,
         best_step,
@@ -188,6 +189,7 @@ def prefer(
         processing_class=tokenizer,
         callbacks=[callback],
     )
+    show_tuned_head(tuned)
     quiet(trainer)
     trainer.train(resume_from_checkpoint=last_whole(work))
     if trainer.is_world_process_zero():

@@ -4,6 +4,8 @@ import math
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from kg_builder.files import read_jsonl, read_manifest, sha256_file
 from kg_builder.question import Question
@@ -59,9 +61,14 @@ def test_nothing_to_prefer() -> None:
 
 
 @pytest.mark.slow
-def test_dpo_on_the_miniature(miniature: Path, questions: list[Question], tmp_path: Path) -> None:
+@pytest.mark.parametrize("refusal_token", [False, True])
+def test_dpo_on_the_miniature(
+    miniature: Path, questions: list[Question], tmp_path: Path, refusal_token: bool
+) -> None:
     examples, sets, labels = inputs(miniature, questions)
-    short = SETTINGS.model_copy(update={"epochs": 2, "evaluations": 1})
+    short = SETTINGS.model_copy(
+        update={"epochs": 2, "evaluations": 1, "refusal_token": refusal_token}
+    )
     adapter = (
         tune(miniature, examples, sets, labels, tmp_path / "sft", short, progress=False) / "adapter"
     )
@@ -82,6 +89,10 @@ def test_dpo_on_the_miniature(miniature: Path, questions: list[Question], tmp_pa
     assert {r["set"] for r in rows} == {*sets}
     assert read_manifest(out)["chosen_step"] > 0  # type: ignore[index]
     assert not (out / "adapter" / "ref").exists()
+    if refusal_token:
+        rows_before, rows_after = (tuned_rows(folder) for folder in (adapter, out / "adapter"))
+        assert rows_before.shape == rows_after.shape
+        assert not rows_before.equal(rows_after)
     log = [r["rewards/margins"] for r in read_log(out) if "rewards/margins" in r]
     assert log[-1] > log[0]
 
@@ -102,6 +113,13 @@ def test_dpo_on_the_miniature(miniature: Path, questions: list[Question], tmp_pa
     written = (out / "adapter" / "adapter_model.safetensors").stat().st_mtime_ns
     run()
     assert (out / "adapter" / "adapter_model.safetensors").stat().st_mtime_ns == written
+
+
+def tuned_rows(adapter: Path) -> torch.Tensor:
+    """The rows of the output projection in an adapter."""
+    tensors = load_file(adapter / "adapter_model.safetensors")
+    (found,) = [tensor for name, tensor in tensors.items() if "trainable_tokens" in name]
+    return found
 
 
 def read_log(out: Path) -> list[dict]:
