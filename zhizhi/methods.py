@@ -373,7 +373,10 @@ METHODS: dict[str, Method] = {
 SWEEP: dict[str, Method] = {
     "base": METHODS["base"],
     "as_the_run": _mixed("as the run"),
-    **{f"ratio_{r:g}": _mixed(f"{r:g} unknown for each known", ratio=r) for r in (0.25, 0.5, 1, 2, 4)},
+    **{
+        f"ratio_{r:g}": _mixed(f"{r:g} unknown for each known", ratio=r)
+        for r in (0.25, 0.5, 1, 2, 4)
+    },
     **{f"per_class_{n}": _mixed(f"{n} a class", per_class=n) for n in (50, 200, 800, 2000)},
     "fixed_form": _mixed("answers in a fixed form", answers="fixed"),
     "unpaired": _mixed("unpaired", paired=False),
