@@ -95,12 +95,7 @@ class Backend:
         False for a question that is only searched for."""
         if self._leases >= self._most:
             return False
-        return not model or not (self.batcher.full or self.batcher.expected_wait > seconds)
-
-    @property
-    def retry_after(self) -> float:
-        """Seconds after which asking again makes sense."""
-        return self.batcher.retry_after
+        return not model or (not self.batcher.full and self.batcher.expected_wait <= seconds)
 
     async def _read(self, question: str, sources: Sources, deadline: float) -> Reading:
         chain = self.chain

@@ -78,7 +78,7 @@ class Desk:
         point = backend.point(asked.profile, asked.min_precision)
         milliseconds = min(asked.deadline_ms or settings.deadline_ms, settings.max_deadline_ms)
         if not backend.takes(milliseconds / 1000, model=asked.fallback != "always"):
-            raise queue_full(backend.retry_after)
+            raise queue_full(backend.batcher.retry_after)
         request = Request(
             question=asked.question,
             point=point,

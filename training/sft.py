@@ -19,7 +19,6 @@ from training.completion_loss import completion_loss
 from training.device import keep_memory
 from training.engine.local import TEMPLATE_OPTIONS
 from training.label import Label
-from training.language_pack import language_pack
 from training.mix import TuningExample
 from training.quantised import four_bit
 from training.refusal_openings import OpeningsCollator
@@ -33,6 +32,7 @@ from training.tuning import (
     keep_chosen,
     known_by_id,
     quiet,
+    refusal_prefixes,
     work_folder,
 )
 
@@ -204,6 +204,4 @@ def lora(settings: SFTSettings, refusal_tokens: Sequence[int] = ()) -> LoraConfi
 
 def refusal_openings(tokenizer: Any, sets: dict[str, Sequence[Question]]) -> list[list[int]]:
     """The tokens that a refusal begins with in each language that is asked in."""
-    languages = sorted({q.language for questions in sets.values() for q in questions})
-    prefixes = [language_pack(language).refusal_prefix for language in languages]
-    return [tokenizer.encode(text, add_special_tokens=False) for text in prefixes]
+    return [tokenizer.encode(text, add_special_tokens=False) for text in refusal_prefixes(sets)]

@@ -80,8 +80,7 @@ class CurveCallback(TrainerCallback):
     def _ask(self, model: Any, *, alone: bool) -> dict[str, list[str]]:
         """What the model says now, by question set; it is left in the mode that it was in."""
         training = model.training
-        languages = {q.language for questions in self.sets.values() for q in questions}
-        prefixes = [language_pack(language).refusal_prefix for language in sorted(languages)]
+        prefixes = refusal_prefixes(self.sets)
         asked = folded(model) if alone and worth_folding(model) else model
         local = LocalModel(asked, self.tokenizer, name="tuned", refusal_prefix=prefixes)
         sampling = Sampling(max_new_tokens=NEW_TOKENS, stop_at_refusal=True)
@@ -131,6 +130,12 @@ def quiet(trainer: Trainer) -> None:
 def evaluate_every(steps: int, evaluations: int) -> int:
     """Steps from one point of the curves to the next; the last falls on the last step."""
     return max(1, math.ceil(steps / evaluations))
+
+
+def refusal_prefixes(sets: Mapping[str, Sequence[Question]]) -> list[str]:
+    """How a refusal begins in each language that is asked in."""
+    languages = {q.language for questions in sets.values() for q in questions}
+    return [language_pack(language).refusal_prefix for language in sorted(languages)]
 
 
 def known_by_id(labels: Sequence[Label]) -> dict[str, bool]:

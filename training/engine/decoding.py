@@ -126,8 +126,10 @@ class Decoder:
 
     @torch.inference_mode()
     def step(self, batch: Batch, sampling: Sampling) -> None:
-        """One more token of every row that is not done; at least one is not."""
+        """One more token of every row that is not done."""
         going = batch.going
+        if not going:
+            return
         if len(going) <= SHRINK * len(batch.rows):
             batch.keep(going)
         batch.mask = torch.cat([batch.mask, batch.mask.new_ones(len(batch.mask), 1)], dim=1)

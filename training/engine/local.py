@@ -222,7 +222,7 @@ class LocalModel:
                         batch.join(begun)
                     else:
                         batch = begun
-                if batch and batch.going:
+                if batch:
                     self.decoder.step(batch, sampling)
             except torch.OutOfMemoryError as error:
                 self._shrink(width, len(going) + len(taken), error)
