@@ -313,7 +313,11 @@ def idk_dpo(c: Comparison, folder: Path, questions: Sequence[Question]) -> list[
     adapter = c.tune(folder / "sft", examples[:half], c.labels)
     pairs = preference_pairs(examples[half:], train, labels, probes)
     preferring = PreferenceSettings(
-        learning_rate=c.recipe.sft.learning_rate / 4, evaluations=2, revision=c.recipe.sft.revision
+        # At a tenth of it, and without the SFT term, preferences unlearn refusing (docs/experiments.md).
+        learning_rate=c.recipe.sft.learning_rate / 40,
+        sft_weight=0.1,
+        evaluations=4,
+        revision=c.recipe.sft.revision,
     )
     prefer(c.base, adapter, pairs, c.watched, c.labels, folder, preferring, progress=c.progress)
     return _own_words(c, questions, folder / "adapter")

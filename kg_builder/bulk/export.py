@@ -23,6 +23,8 @@ from kg_builder.asking import (
     NO_SUBJECT_NAME,
     SEVERAL_VALUES,
 )
+from kg_builder.bulk.parts import within
+from kg_builder.bulk.rows import prefetched
 from kg_builder.bulk.store import Store, StoreError
 from kg_builder.cleaning import HAN_SQL, Shape, quoted, rules
 from kg_builder.passages import ALSO, COMMA, MAX_ALIASES, STOP
@@ -40,9 +42,9 @@ _NOT_A_WORD = r"'[^0-9a-z\x{00c0}-\x{024f}\x{0370}-\x{03ff}\x{0400}-\x{04ff}]+'"
 # Every name that only one entity bears, and that entity.
 ENTITY_NAMES = """
     SELECT name, min(id) FROM (
-        SELECT DISTINCT id, unnest([zh, en]) AS name FROM rating
-        UNION SELECT id, unnest(coalesce(zh_names, []) || coalesce(en_names, [])) FROM alias
-    ) WHERE length(name) >= 2 GROUP BY name HAVING count(DISTINCT id) = 1
+        SELECT DISTINCT sid, unnest([zh, en]) AS name FROM rating
+        UNION SELECT sid, unnest(coalesce(zh_names, []) || coalesce(en_names, [])) FROM alias
+    ) JOIN entity USING (sid) WHERE length(name) >= 2 GROUP BY name HAVING count(*) = 1
 """
 # Relation.written for Chinese.
 _WRITTEN = (
@@ -73,8 +75,8 @@ def prepare_relations(
     con.execute(
         """
         CREATE TABLE wording AS
-        SELECT rel, arg_min(relation, p, 1)[1] AS r FROM (
-            SELECT rel, p, relation FROM relation WHERE role = 'ask') GROUP BY rel
+        SELECT rid, rel, arg_min(relation, p, 1)[1] AS r FROM (
+            SELECT rid, rel, p, relation FROM relation WHERE role = 'ask') GROUP BY rid, rel
         """
     )
     con.execute(
@@ -166,42 +168,41 @@ def limit_questions(store: Store, wording: Wording) -> str | None:
     return str(last)
 
 
-def write_questions(store: Store, part: int, path: Path, wording: Wording, ids: bool) -> None:
+def write_questions(store: Store, part: range, path: Path, wording: Wording, ids: bool) -> None:
     """Write the questions of a part, and count them and what was not asked."""
     lang, con = wording.language, store.con
     con.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE candidate AS
         WITH named AS (
-            SELECT object.id, rel, n, key, object.{lang} AS label, {_names_json(lang)} AS names,
+            SELECT object.sid, rid, n, key, object.{lang} AS label, {_names_json(lang)} AS names,
                 coalesce(object.{lang}, object.{_other(lang)}) AS shown, rating.{lang} AS name
-            FROM object JOIN rating USING (id) WHERE part = {part}
-        ), judged AS (
+            FROM object JOIN rating USING (sid) WHERE {within("object.sid", part)}
+        ), judged AS MATERIALIZED (
             SELECT *, {_given_away()} AS given FROM named
+        ), counted AS (
+            SELECT sid, rid, count(*) AS total, count(*) FILTER (n = 0) AS rows FROM object
+            WHERE {within("sid", part)} GROUP BY sid, rid HAVING count(*) > 1
         ), gathered AS (
-            SELECT id, rel, count(*) AS total, count(*) FILTER (n = 0) AS rows,
-                any_value(names) AS names, min(label) AS label, bool_or(given) AS given,
-                min(shown) AS shown
-            FROM judged GROUP BY id, rel
-        ), several AS (
-            SELECT id, rel, string_agg(names, ',' ORDER BY (label IS NULL), n, key) AS names
-            FROM judged SEMI JOIN (SELECT id, rel FROM gathered WHERE total > 1) USING (id, rel)
-            GROUP BY id, rel
+            SELECT sid, rid, 1 AS total, (n = 0)::INTEGER AS rows, label, shown, names, given
+            FROM judged ANTI JOIN counted USING (sid, rid)
+            UNION ALL
+            SELECT sid, rid, any_value(total), any_value(rows), min(label), min(shown),
+                string_agg(names, ',' ORDER BY (label IS NULL), n, key), bool_or(given)
+            FROM judged JOIN counted USING (sid, rid) GROUP BY sid, rid
         ), leaking AS (
-            SELECT DISTINCT object.id, object.rel FROM object JOIN leak USING (id, oid)
-            WHERE object.part = {part}
+            SELECT DISTINCT object.sid, object.rid FROM object JOIN leak USING (sid, oid)
+            WHERE {within("object.sid", part)}
         ), told AS (
-            SELECT gathered.id, gathered.rel, gathered.total, gathered.rows, gathered.label, gathered.given,
-                gathered.shown, coalesce(several.names, gathered.names) AS names,
-                leaking.id IS NOT NULL AS leaks, held_out.rel IS NOT NULL AS held,
+            SELECT gathered.*, rating.id, w.rel,
+                leaking.sid IS NOT NULL AS leaks, held_out.rel IS NOT NULL AS held,
                 rating.split, rating.source, rating.popularity, rating.open,
                 rating.{lang} AS name, rating.{lang}_ambiguous AS ambiguous,
                 w.r.{lang}_name AS relation_name, len(w.r.{lang}_questions) AS wordings,
                 w.r.answer, w.r.one, w.r.titled, w.r.kind, w.r.place,
-                md5(gathered.id || '\t' || gathered.rel)[:16] AS hash
-            FROM gathered JOIN rating USING (id) JOIN wording AS w USING (rel)
-            LEFT JOIN several USING (id, rel) LEFT JOIN leaking USING (id, rel)
-            LEFT JOIN held_out USING (rel)
+                md5(rating.id || '\t' || w.rel)[:16] AS hash
+            FROM gathered JOIN rating USING (sid) JOIN wording AS w USING (rid)
+            LEFT JOIN leaking USING (sid, rid) LEFT JOIN held_out USING (rel)
         )
         SELECT *, {_reason(ids, wording.strict_names)} AS reason FROM told
         """
@@ -240,7 +241,8 @@ def write_lines(store: Store, sql: str, path: Path) -> None:
     with path.open("r+b") as file:
         file.truncate(start)
         file.seek(start)
-        for batch in store.con.sql(sql).to_arrow_reader(100_000):
+        # The next lines are put together while these are written.
+        for batch in prefetched(iter(store.con.sql(sql).to_arrow_reader(100_000))):
             (column,) = batch.columns
             if not len(column):
                 continue
@@ -354,7 +356,7 @@ def _question_lines(wording: Wording) -> str:
         ) AS turned
         JOIN template ON template.language = '{lang}' AND template.rel = turned.rel
             AND template.k = turned.k
-        ORDER BY id, place, turned.rel
+        ORDER BY sid, place, rid
     """
 
 
@@ -367,7 +369,7 @@ def _escaped(text: str) -> str:
     return f"CASE WHEN {_is_plain(text)} THEN {text} ELSE (to_json({text})::VARCHAR)[2:-2] END"
 
 
-def write_passages(store: Store, part: int, path: Path, wording: Wording) -> None:
+def write_passages(store: Store, part: range, path: Path, wording: Wording) -> None:
     """Write the passages of a part: an entity's facts told in one paragraph."""
     lang, stop, comma = wording.language, STOP[wording.language], COMMA[wording.language]
     written = _WRITTEN
@@ -381,40 +383,42 @@ def write_passages(store: Store, part: int, path: Path, wording: Wording) -> Non
     sentence = capital.format(f"replace(replace({chosen}, '{{s}}', written), '{{o}}', told)")
     also = ALSO[lang].replace("{s}", "' || name || '").replace("{o}", "' || told_names || '")
     also_sql = capital.format(f"'{also}'")
-    store.con.execute(
-        f"""
-        COPY (
-            WITH fact AS (
-                SELECT id, rel, list(oid) AS oids,
-                    string_agg({lang}, {quoted(comma)} ORDER BY n, key) AS told
-                FROM object WHERE part = {part} GROUP BY id, rel
-            ), told AS (
-                SELECT fact.id, fact.rel, rating.{lang} AS name, rating.source, w.r.place,
-                    w.r.titled, w.r.{lang}_statements AS statements, fact.oids, fact.told
-                FROM fact JOIN rating USING (id) JOIN wording AS w USING (rel)
-                WHERE rating.{lang} IS NOT NULL AND NOT rating.{lang}_ambiguous
-                    AND w.r.{lang}_name IS NOT NULL
-            ), sentences AS (
-                SELECT *, {sentence} AS sentence
-                FROM (SELECT *, {written} AS written FROM told WHERE told IS NOT NULL)
-            ), paragraphs AS (
-                SELECT id, min(name) AS name, min(source) AS source,
-                    string_agg(sentence || {quoted(stop)}, '' ORDER BY place, rel) AS text,
-                    list_distinct(list_filter(flatten(list(oids)),
-                        lambda y: y IS NOT NULL AND y <> id)) AS others
-                FROM sentences GROUP BY id
-            ), named AS (
-                SELECT paragraphs.*, array_to_string(list_filter(alias.{lang}_names,
-                    lambda x: trim(x, '《》') <> trim(name, '《》'))[:{MAX_ALIASES}],
-                    {quoted(comma)}) AS told_names
-                FROM paragraphs LEFT JOIN alias USING (id)
-            )
-            SELECT '{lang}-' || md5(source || '\t' || id)[:16] AS id, name AS title,
-                trim(text || CASE WHEN told_names <> '' THEN {also_sql} || {quoted(stop)}
-                    ELSE '' END) AS text,
-                'kg://' || source || '/' || url_encode(id) AS url, '{lang}' AS language,
-                [named.id] || list_sort(others) AS entities
-            FROM named ORDER BY named.id
-        ) TO {quoted(str(path))} (FORMAT json)
-        """
-    )
+    lines = f"""
+        WITH fact AS (
+            SELECT object.sid, rid, list(other.id) AS oids,
+                string_agg({lang}, {quoted(comma)} ORDER BY n, key) AS told
+            FROM object LEFT JOIN entity AS other ON other.sid = oid
+            WHERE {within("object.sid", part)} GROUP BY object.sid, rid
+        ), told AS (
+            SELECT rating.sid, rating.id, w.rel, rating.{lang} AS name, rating.source, w.r.place,
+                w.r.titled, w.r.{lang}_statements AS statements, fact.oids, fact.told
+            FROM fact JOIN rating USING (sid) JOIN wording AS w USING (rid)
+            WHERE rating.{lang} IS NOT NULL AND NOT rating.{lang}_ambiguous
+                AND w.r.{lang}_name IS NOT NULL
+        ), sentences AS (
+            SELECT *, {sentence} AS sentence
+            FROM (SELECT *, {written} AS written FROM told WHERE told IS NOT NULL)
+        ), paragraphs AS (
+            SELECT sid, id, min(name) AS name, min(source) AS source,
+                string_agg(sentence || {quoted(stop)}, '' ORDER BY place, rel) AS text,
+                list_distinct(list_filter(flatten(list(oids)),
+                    lambda y: y IS NOT NULL AND y <> id)) AS others
+            FROM sentences GROUP BY sid, id
+        ), named AS (
+            SELECT paragraphs.*, array_to_string(list_filter(alias.{lang}_names,
+                lambda x: trim(x, '《》') <> trim(name, '《》'))[:{MAX_ALIASES}],
+                {quoted(comma)}) AS told_names
+            FROM paragraphs LEFT JOIN alias USING (sid)
+        )
+        SELECT to_json({{
+            'id': '{lang}-' || md5(source || '\t' || id)[:16],
+            'title': name,
+            'text': trim(text || CASE WHEN told_names <> '' THEN {also_sql} || {quoted(stop)}
+                ELSE '' END),
+            'url': 'kg://' || source || '/' || url_encode(id),
+            'language': '{lang}',
+            'entities': [id] || list_sort(others)
+        }})::VARCHAR || '\n'
+        FROM named ORDER BY sid
+    """
+    write_lines(store, lines, path)

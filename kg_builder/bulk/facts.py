@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+
+import duckdb
 import pyarrow as pa
 
 from kg_builder.bulk.names import RESERVED
+from kg_builder.bulk.parts import parts_of, within
 from kg_builder.bulk.store import Store
 from kg_builder.cleaning import HAN_SQL, fault_sql, quoted, rub_sql, rules
 from kg_builder.literals import read_literal
+from kg_builder.question import Language
 from kg_builder.splits import PRECEDENCE
 
+LITERAL = "('date', 'number')"  # answers that are read (literals.py), and named by nothing else
 NOT_OF_TYPE = "not of the kind asked for"
 DUPLICATE = "the same fact again: merged"
 # A list with more values than this is no answer to a question, and a table in disguise.
@@ -55,7 +62,7 @@ def take_values(store: Store) -> None:
         f"""
         CREATE TABLE value AS
         WITH rubbed AS (
-            SELECT subject.id, subject.bucket, relation.rel, relation.answer, relation.named,
+            SELECT subject.sid, relation.rid, relation.answer, relation.named,
                 raw.ref, raw.zh, raw.en, raw.n, subject.trusted,
                 raw.ref OR subject.trusted OR raw.zh IS NOT NULL OR raw.en IS NOT NULL AS fixed,
                 CASE WHEN raw.ref OR subject.trusted THEN raw.o ELSE {rub_sql("raw.o")} END AS o
@@ -71,7 +78,7 @@ def take_values(store: Store) -> None:
                     ELSE str_split_regex(o, {quoted(strong)}) END AS pieces
             FROM rubbed
         ), single AS (
-            SELECT * EXCLUDE (o), CASE WHEN fixed OR answer IN ('date', 'number')
+            SELECT * EXCLUDE (o), CASE WHEN fixed OR answer IN {LITERAL}
                 OR NOT contains_bracket THEN o ELSE {aside} END AS o
             FROM (
                 SELECT * EXCLUDE (pieces, n), unnest(pieces) AS o,
@@ -80,9 +87,9 @@ def take_values(store: Store) -> None:
                 FROM cut WHERE len(pieces) <= {MAX_VALUES}
             )
         )
-        SELECT * EXCLUDE (contains_bracket),
+        SELECT * EXCLUDE (contains_bracket, named, trusted),
             CASE WHEN ref OR trusted THEN NULL
-                WHEN answer IN ('date', 'number') AND NOT fixed THEN {pattern_fault}
+                WHEN answer IN {LITERAL} AND NOT fixed THEN {pattern_fault}
                 ELSE coalesce({fault_sql("o", rules().value_faults)}, {_type_fault()},
                     {pattern_fault}) END AS fault
         FROM single WHERE o <> ''
@@ -102,26 +109,56 @@ def _type_fault() -> str:
 def _pattern_fault(store: Store) -> str:
     """What the relations themselves say of their values (Relation.value_pattern)."""
     wanted = store.con.execute(
-        "SELECT DISTINCT rel, value_pattern FROM relation"
+        "SELECT DISTINCT rid, value_pattern FROM relation"
         " WHERE role = 'ask' AND value_pattern <> '' ORDER BY ALL"
     ).fetchall()
     cases = " ".join(
-        f"WHEN rel = {quoted(rel)} AND NOT regexp_matches(o, {quoted(pattern)})"
-        f" THEN {quoted(NOT_OF_TYPE)}"
-        for rel, pattern in wanted
+        f"WHEN rid = {rid} AND NOT regexp_matches(o, {quoted(pattern)}) THEN {quoted(NOT_OF_TYPE)}"
+        for rid, pattern in wanted
     )
     return f"CASE {cases} END" if cases else "NULL"
 
 
-def read_literals(store: Store) -> None:
+def name_objects(store: Store) -> None:
+    """Fill ``object``: every distinct object of every fact, with its names in both languages, part by part.
+
+    A text that is the only name of one entity stands for that entity. Dates and numbers are added by
+    ``add_literals``; they are read into ``literal`` meanwhile, which takes Python one core, while the
+    database is busy with the rest. What was read is committed by itself: where this step is cut off, both
+    are done again.
+    """
+    stopped = Event()
+    with ThreadPoolExecutor(1, "literals") as pool:
+        reading = pool.submit(_read_literals, store.con.cursor(), stopped)
+        try:
+            _create_objects(store)
+            for part in parts_of(store, f"answer NOT IN {LITERAL}"):
+                store.con.execute(_objects_of(part, _NAMES))
+        except BaseException:
+            stopped.set()
+            raise
+        reading.result()
+
+
+def add_literals(store: Store) -> None:
+    """Add the dates and numbers to ``object``."""
+    for part in parts_of(store, f"answer IN {LITERAL}"):
+        store.con.execute(_objects_of(part, _LITERALS))
+    for table in ("known", "called", "referred"):
+        store.con.execute(f"DROP TABLE {table}")
+
+
+def _read_literals(con: duckdb.DuckDBPyConnection, stopped: Event) -> None:
     """Fill ``literal``: distinct dates and numbers, read in Python, which knows their forms."""
-    store.con.execute(
-        "CREATE TABLE literal (o VARCHAR, answer VARCHAR, key VARCHAR, zh VARCHAR, en VARCHAR)"
+    con.execute("BEGIN")
+    con.execute(
+        "CREATE OR REPLACE TABLE literal"
+        " (o VARCHAR, answer VARCHAR, key VARCHAR, zh VARCHAR, en VARCHAR)"
     )
-    texts = store.con.cursor().execute(
-        "SELECT DISTINCT o, answer FROM value WHERE answer IN ('date', 'number') AND NOT fixed"
+    texts = con.cursor().execute(
+        f"SELECT DISTINCT o, answer FROM value WHERE answer IN {LITERAL} AND NOT fixed"
     )
-    while batch := texts.fetchmany(LITERAL_BATCH):
+    while not stopped.is_set() and (batch := texts.fetchmany(LITERAL_BATCH)):
         columns: list[list[str | None]] = [[], [], [], [], []]
         for text, answer in batch:
             found = read_literal(text, answer)
@@ -131,129 +168,157 @@ def read_literals(store: Store) -> None:
         incoming = pa.Table.from_arrays(
             [pa.array(column, pa.string()) for column in columns], schema=LITERAL_SCHEMA
         )
-        store.con.register("incoming", incoming)
-        store.con.execute("INSERT INTO literal SELECT * FROM incoming")
-        store.con.unregister("incoming")
+        con.register("incoming", incoming)
+        con.execute("INSERT INTO literal SELECT * FROM incoming")
+        con.unregister("incoming")
+    con.execute("COMMIT")
+    con.close()
 
 
-def name_objects(store: Store, parts: int) -> None:
-    """Fill ``object``: every distinct object of every fact, with its names in both languages.
-
-    A text that is the only name of one entity stands for that entity.
-    """
-    con = store.con
-    con.execute(
+def _create_objects(store: Store) -> None:
+    """``object``, and what names it: ``known`` (name to entity), ``referred`` (id to entity), ``called``."""
+    store.con.execute(
         """
-        CREATE TEMP TABLE known AS
-        SELECT name, min(id) AS oid FROM (
-            SELECT DISTINCT id, unnest([zh_bare, en_bare, zh]) AS name FROM subject
+        CREATE TABLE object (sid INTEGER, rid SMALLINT, key VARCHAR, oid INTEGER, n INTEGER,
+            copies BIGINT, zh VARCHAR, en VARCHAR, zh_more VARCHAR[], en_more VARCHAR[])
+        """
+    )
+    store.con.execute(
+        """
+        CREATE TABLE known AS
+        SELECT name, min(sid) AS oid FROM (
+            SELECT DISTINCT sid, unnest([zh_bare, en_bare, zh]) AS name FROM subject
             WHERE fault IS NULL
         ) WHERE name IS NOT NULL GROUP BY name HAVING count(*) = 1
         """
     )
-    con.execute(
+    store.con.execute(
+        "CREATE TABLE referred AS SELECT id AS o, sid AS oid FROM entity"
+        " SEMI JOIN (SELECT o AS id FROM value WHERE ref) USING (id)"
+    )
+    store.con.execute(
         """
-        CREATE TEMP TABLE entity AS
-        SELECT id, min(zh_bare) AS zh_bare, min(en_bare) AS en_bare FROM subject GROUP BY id
+        CREATE TABLE called AS
+        SELECT sid, min(zh_bare) AS zh_bare, min(en_bare) AS en_bare,
+            any_value(zh_names) AS zh_names, any_value(en_names) AS en_names
+        FROM subject LEFT JOIN alias USING (sid) GROUP BY sid
         """
     )
-    con.execute(
-        """
-        CREATE TEMP TABLE merged AS
-        WITH keyed AS (
-            SELECT value.id, value.bucket, value.rel, value.ref, value.fixed, value.n, value.answer,
-                value.o, coalesce(value.zh, literal.zh) AS zh, coalesce(value.en, literal.en) AS en,
-                coalesce(literal.key, CASE WHEN fixed THEN value.o ELSE lower(value.o) END) AS key
-            FROM value LEFT JOIN literal USING (o, answer)
-            WHERE value.fault IS NULL
-                AND (fixed OR value.answer NOT IN ('date', 'number') OR literal.key IS NOT NULL)
-        )
-        SELECT id, rel, key, any_value(bucket) AS bucket, min(o) AS o, bool_or(ref) AS ref,
-            min(zh) AS zh, min(en) AS en,
-            bool_or(fixed) AS fixed, min(n) AS n, min(answer) AS answer, count(*) AS copies
-        FROM keyed GROUP BY id, rel, key
-        """
-    )
-    con.execute(
-        f"""
-        CREATE TABLE object AS
-        WITH joined AS (
-            SELECT merged.*,
-                CASE WHEN ref THEN o WHEN answer NOT IN ('date', 'number') THEN known.oid END AS oid
+
+
+_NAMES = f"""
+    SELECT sid, rid, ref, fixed, n, answer, o, zh, en,
+        CASE WHEN fixed THEN o ELSE lower(o) END AS key
+    FROM value WHERE answer NOT IN {LITERAL}
+"""
+_LITERALS = f"""
+    SELECT sid, rid, ref, fixed, n, answer, o,
+        coalesce(value.zh, literal.zh) AS zh, coalesce(value.en, literal.en) AS en,
+        coalesce(literal.key, o) AS key
+    FROM value LEFT JOIN literal USING (o, answer)
+    WHERE answer IN {LITERAL} AND (fixed OR literal.key IS NOT NULL)
+"""
+
+
+def _objects_of(part: range, values: str) -> str:
+    # Few facts are told twice. Only those are grouped, which needs their texts to be held.
+    return f"""
+        INSERT INTO object
+        WITH keyed AS MATERIALIZED (
+            {values} AND value.fault IS NULL AND {within("value.sid", part)}
+        ), again AS (
+            SELECT sid, rid, key FROM keyed GROUP BY ALL HAVING count(*) > 1
+        ), merged AS (
+            SELECT sid, rid, key, o, ref, zh, en, fixed, n, answer, 1 AS copies
+            FROM keyed ANTI JOIN again USING (sid, rid, key)
+            UNION ALL
+            SELECT sid, rid, key, min(o), bool_or(ref), min(zh), min(en), bool_or(fixed), min(n),
+                min(answer), count(*)
+            FROM keyed SEMI JOIN again USING (sid, rid, key) GROUP BY sid, rid, key
+        ), joined AS (
+            SELECT merged.*, CASE WHEN ref THEN referred.oid
+                WHEN answer NOT IN {LITERAL} THEN known.oid END AS oid
             FROM merged LEFT JOIN known ON known.name = merged.o AND NOT merged.ref
+            LEFT JOIN referred ON referred.o = merged.o AND merged.ref
+        ), named AS (
+            SELECT joined.sid, rid, key, oid, n, copies,
+                coalesce(joined.zh, CASE WHEN ref THEN zh_bare
+                    WHEN joined.en IS NULL OR zh_bare IS NULL THEN
+                        CASE WHEN joined.en IS NULL THEN o END ELSE zh_bare END) AS zh,
+                coalesce(joined.en, CASE WHEN ref THEN en_bare
+                    WHEN NOT fixed AND NOT regexp_matches(o, {HAN_SQL}) THEN o
+                    ELSE en_bare END) AS en,
+                zh_bare, en_bare, zh_names, en_names
+            FROM joined LEFT JOIN called ON called.sid = joined.oid
         )
-        SELECT joined.id, rel, key, oid, n, copies,
-            (joined.bucket % {parts})::USMALLINT AS part,
-            coalesce(joined.zh, CASE WHEN ref THEN entity.zh_bare
-                WHEN joined.en IS NULL OR entity.zh_bare IS NULL THEN
-                    CASE WHEN joined.en IS NULL THEN o END ELSE entity.zh_bare END) AS zh,
-            coalesce(joined.en, CASE WHEN ref THEN entity.en_bare
-                WHEN NOT fixed AND NOT regexp_matches(o, {HAN_SQL}) THEN o
-                ELSE entity.en_bare END) AS en,
-            nullif(list_filter([entity.zh_bare], lambda x: x IS NOT NULL)
-                || coalesce(zh_names, []), []) AS zh_more,
-            nullif(list_filter([entity.en_bare], lambda x: x IS NOT NULL)
-                || coalesce(en_names, []), []) AS en_more
-        FROM joined
-        LEFT JOIN entity ON entity.id = joined.oid
-        LEFT JOIN alias ON alias.id = joined.oid
-        """
+        SELECT sid, rid, key, oid, n, copies, zh, en,
+            {_more_names("zh")}, {_more_names("en")}
+        FROM named
+    """
+
+
+def _more_names(language: Language) -> str:
+    """What else the entity is called that an object stands for; NULL where there is nothing else."""
+    bare = f"{language}_bare"
+    return (
+        f"CASE WHEN {language}_names IS NOT NULL OR {bare} <> {language} THEN"
+        f" nullif(list_filter([{bare}], lambda x: x IS NOT NULL)"
+        f" || coalesce({language}_names, []), []) END"
     )
-    for table in ("known", "entity", "merged"):
-        con.execute(f"DROP TABLE {table}")
 
 
 def account_values(store: Store) -> None:
     """Add to ``dropped`` the values with a fault, and the repetitions that were merged."""
     sample = "min(left(id, 60) || ' | ' || rel || ' | ' || left(o, 80), 5)"
+    named = "JOIN entity USING (sid) JOIN (SELECT DISTINCT rid, rel FROM relation) USING (rid)"
     store.con.execute(
         f"""
         INSERT INTO dropped
         SELECT 'values', reason, count(*), {sample} FROM (
-            SELECT id, rel, value.o,
-                coalesce(fault, CASE WHEN NOT fixed AND value.answer IN ('date', 'number')
+            SELECT sid, rid, value.o,
+                coalesce(fault, CASE WHEN NOT fixed AND value.answer IN {LITERAL}
                     AND literal.key IS NULL THEN {quoted(NOT_OF_TYPE)} END) AS reason
             FROM value LEFT JOIN literal USING (o, answer)
-        ) WHERE reason IS NOT NULL GROUP BY reason
+        ) {named} WHERE reason IS NOT NULL GROUP BY reason
         """
     )
     merged = int(store.one("SELECT coalesce(sum(copies - 1), 0) FROM object")[0])
     if merged:
         store.con.execute(
             "INSERT INTO dropped SELECT 'values', ?, ?, min(id || ' | ' || rel || ' | ' || key, 5)"
-            " FROM object WHERE copies > 1",
+            f" FROM object {named} WHERE copies > 1",
             [DUPLICATE, merged],
         )
 
 
 def find_leaks(store: Store) -> None:
-    """Fill ``leak``: pairs of ids whose reverse is in a split that goes first. See splits.py."""
+    """Fill ``leak``: pairs of entities whose reverse is in a split that goes first. See splits.py."""
     ranks = " ".join(f"WHEN {quoted(split)} THEN {rank}" for split, rank in PRECEDENCE.items())
     store.con.execute(
         f"""
         CREATE TABLE leak AS
-        WITH pairs AS (SELECT DISTINCT id, oid FROM object WHERE oid IS NOT NULL),
-        ranked AS (SELECT DISTINCT id, CASE split {ranks} END AS rank FROM subject)
-        SELECT one.id, one.oid FROM pairs AS one
-        JOIN pairs AS other ON other.id = one.oid AND other.oid = one.id
-        JOIN ranked AS a ON a.id = one.id JOIN ranked AS b ON b.id = one.oid
+        WITH pairs AS (SELECT DISTINCT sid, oid FROM object WHERE oid IS NOT NULL),
+        ranked AS (SELECT DISTINCT sid, CASE split {ranks} END AS rank FROM subject)
+        SELECT one.sid, one.oid FROM pairs AS one
+        JOIN pairs AS other ON other.sid = one.oid AND other.oid = one.sid
+        JOIN ranked AS a ON a.sid = one.sid JOIN ranked AS b ON b.sid = one.oid
         WHERE a.rank < b.rank
         """
     )
 
 
 def rate_subjects(store: Store) -> None:
-    """Fill ``rating``: the popularity of each id, by its source or by how often it is mentioned."""
+    """Fill ``rating``: the popularity of each entity, by its source or by how often it is mentioned."""
     store.con.execute(
         """
         CREATE TABLE rating AS
-        WITH mentions AS (SELECT oid AS id, sum(copies) AS n FROM object WHERE oid IS NOT NULL
+        WITH mentions AS (SELECT oid AS sid, sum(copies) AS n FROM object WHERE oid IS NOT NULL
             GROUP BY oid)
-        SELECT id, min(zh) AS zh, min(en) AS en,
+        SELECT sid, min(id) AS id, min(zh) AS zh, min(en) AS en,
             bool_or(zh_ambiguous) AS zh_ambiguous, bool_or(en_ambiguous) AS en_ambiguous,
             min(split) AS split, min(source) AS source, NOT bool_or(ids OR trusted) AS open,
             CASE WHEN bool_or(rated) THEN max(popularity)
                 ELSE (sum(degree) + coalesce(min(mentions.n), 0))::DOUBLE END AS popularity
-        FROM subject LEFT JOIN mentions USING (id) WHERE fault IS NULL GROUP BY id
+        FROM subject LEFT JOIN mentions USING (sid) WHERE fault IS NULL GROUP BY sid
         """
     )

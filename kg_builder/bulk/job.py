@@ -12,6 +12,7 @@ from typing import Any
 from kg_builder.bulk import export, facts, names
 from kg_builder.bulk.export import Wording
 from kg_builder.bulk.names import RelationPolicy
+from kg_builder.bulk.parts import parts_of
 from kg_builder.bulk.report import make_report
 from kg_builder.bulk.rows import ingest
 from kg_builder.bulk.store import Store
@@ -23,8 +24,6 @@ from kg_builder.settings import BuildSettings
 from kg_builder.sources.detect import open_source
 
 QUESTIONS, PASSAGES, WORK = "questions.jsonl", "passages.jsonl", ".work"
-# Values of one part: what is grouped at once, in memory.
-PART_VALUES = 1_000_000
 
 Progress = Callable[[str, int, int | None], None]
 
@@ -63,8 +62,10 @@ def _documents(store: Store, settings: BuildSettings, work: Path) -> list[tuple[
     return [(language, path)]
 
 
-def _prepare(store: Store, settings: BuildSettings, catalogue: Catalogue, tell: Progress) -> int:
-    """Everything up to the objects with their names; returns the number of parts."""
+def _prepare(
+    store: Store, settings: BuildSettings, catalogue: Catalogue, tell: Progress
+) -> list[range]:
+    """Everything up to the objects with their names; returns the parts to export."""
     own = Catalogue.load(settings.catalogue)
     policy = RelationPolicy(
         settings.unknown_relations,
@@ -73,17 +74,14 @@ def _prepare(store: Store, settings: BuildSettings, catalogue: Catalogue, tell: 
     )
     shares, seed = settings.questions.shares, settings.seed
 
-    def parts() -> int:
-        return 1 + store.count("value") // PART_VALUES
-
     steps: list[tuple[str, Callable[[], object]]] = [
         ("relations", lambda: names.name_relations(store, catalogue, policy)),
         ("subjects", lambda: names.name_subjects(store, shares, seed, settings.strict_names)),
         ("aliases", lambda: names.name_aliases(store)),
         ("rows accounted for", lambda: facts.account_rows(store)),
         ("values", lambda: facts.take_values(store)),
-        ("literals", lambda: facts.read_literals(store)),
-        ("objects", lambda: facts.name_objects(store, parts())),
+        ("objects", lambda: facts.name_objects(store)),
+        ("literals", lambda: facts.add_literals(store)),
         ("values accounted for", lambda: facts.account_values(store)),
         ("leaks", lambda: facts.find_leaks(store)),
         ("popularity", lambda: facts.rate_subjects(store)),
@@ -93,23 +91,29 @@ def _prepare(store: Store, settings: BuildSettings, catalogue: Catalogue, tell: 
     for done, (step, work) in enumerate(steps):
         tell(step, done, len(steps))
         store.once(step, work)
-    return parts()
+    return parts_of(store)
 
 
 def _export(
-    store: Store, settings: BuildSettings, work: Path, parts: int, *, ids: bool, tell: Progress
+    store: Store,
+    settings: BuildSettings,
+    work: Path,
+    parts: Sequence[range],
+    *,
+    ids: bool,
+    tell: Progress,
 ) -> None:
-    for part in range(parts):
-        tell("write parts", part, parts)
+    for place, part in enumerate(parts):
+        tell("write parts", place, len(parts))
 
-        def one_part(part: int = part) -> None:
+        def one_part(part: range = part) -> None:
             for wording in _wordings(settings):
                 lang = wording.language
                 export.write_questions(store, part, _file(work, "questions", lang), wording, ids)
                 if settings.passages:
                     export.write_passages(store, part, _file(work, "passages", lang), wording)
 
-        store.once(f"part {part}", one_part)
+        store.once(f"part {place}", one_part)
 
 
 def _wordings(settings: BuildSettings) -> list[Wording]:

@@ -39,6 +39,7 @@ RELATION_SCHEMA = pa.schema(
         ("role", pa.string()),  # ask, alias, drop
         ("reason", pa.string()),
         ("rel", pa.string()),
+        ("rid", pa.int16()),  # numbers the relations in the order of ``rel``
         ("place", pa.int32()),  # order of the facts in a passage
         ("answer", pa.string()),
         ("one", pa.bool_()),  # has one value: several from several rows contradict each other
@@ -77,15 +78,20 @@ def name_relations(store: Store, catalogue: Catalogue, policy: RelationPolicy) -
         """
     ).fetchall()
     places = {relation.id: place for place, relation in enumerate(catalogue)}
+    judged = [
+        (p, bool(trusted), *judge(p, zh, en, bool(trusted), catalogue, policy))
+        for p, trusted, zh, en in found
+    ]
+    numbers = {rel: rid for rid, rel in enumerate(sorted({one[2].id for one in judged}))}
     rows = []
-    for p, trusted, zh, en in found:
-        relation, role, reason = judge(p, zh, en, bool(trusted), catalogue, policy)
+    for p, trusted, relation, role, reason in judged:
         rows.append(
             {
                 "p": p,
                 "role": role,
                 "reason": reason,
                 "rel": relation.id,
+                "rid": numbers[relation.id],
                 "place": places.get(relation.id, len(places)),
                 "answer": relation.answer,
                 "one": relation.values == "one" and not relation.generic,
@@ -150,7 +156,8 @@ def _left_out(relation: Relation, policy: RelationPolicy) -> bool:
 
 
 def name_subjects(store: Store, shares: Shares, seed: int, strict_names: bool) -> None:
-    """Fill ``subject``: what each raw name or id stands for, how it is shown, its split.
+    """Fill ``subject``: what each raw name or id stands for, how it is shown, its split; and ``entity``: the
+    ids in order, numbered (``sid``), those that are only referred to among them.
 
     Names of one bare form that stand for several things are marked ambiguous per language, unless
     a qualifier or a short description tells them apart.
@@ -202,6 +209,13 @@ def name_subjects(store: Store, shares: Shares, seed: int, strict_names: bool) -
         FROM named
         """
     )
+    con.execute(
+        """
+        CREATE TABLE entity AS
+        SELECT id, (row_number() OVER (ORDER BY id) - 1)::INTEGER AS sid
+        FROM (SELECT id FROM both_names UNION SELECT o FROM raw WHERE ref)
+        """
+    )
     for language in ("zh", "en"):
         con.execute(
             f"""
@@ -224,9 +238,8 @@ def name_subjects(store: Store, shares: Shares, seed: int, strict_names: bool) -
                 ELSE {fault_sql("coalesce(zh_bare, en_bare)", faults)} END AS fault,
             CASE WHEN trusted OR rated THEN popularity END AS popularity,
             trusted OR rated AS rated,
-            {split_sql("id", shares, seed)} AS split,
-            ('0x' || md5(id)[:4])::INTEGER AS bucket
-        FROM both_names
+            {split_sql("id", shares, seed)} AS split, sid
+        FROM both_names JOIN entity USING (id)
         LEFT JOIN zh_shared AS z ON z.name = zh_bare
         LEFT JOIN en_shared AS e ON e.name = en_bare
         """
@@ -271,26 +284,26 @@ def name_aliases(store: Store) -> None:
         f"""
         CREATE TABLE alias AS
         WITH given AS (
-            SELECT subject.id, unnest([
+            SELECT subject.sid, unnest([
                 {{'lang': 'zh', 'name': raw.zh, 'n': raw.n}},
                 {{'lang': 'en', 'name': raw.en, 'n': raw.n}}], recursive := true)
             FROM raw JOIN subject USING (s) WHERE raw.p = {quoted(ALIAS)}
             UNION ALL
-            SELECT id, CASE WHEN regexp_matches(name, {HAN_SQL}) THEN 'zh' ELSE 'en' END, name, n
+            SELECT sid, CASE WHEN regexp_matches(name, {HAN_SQL}) THEN 'zh' ELSE 'en' END, name, n
             FROM (
-                SELECT subject.id, raw.n,
+                SELECT subject.sid, raw.n,
                     unnest(str_split_regex({rub_sql("raw.o")}, {separators})) AS name
                 FROM raw JOIN subject USING (s) JOIN relation USING (p)
                 WHERE relation.role = 'alias' AND NOT raw.ref
             ) WHERE {fault_sql("name", rules().value_faults)} IS NULL
         ), once AS (
-            SELECT id, lang, trim(name) AS name, min(n) AS n FROM given
+            SELECT sid, lang, trim(name) AS name, min(n) AS n FROM given
             WHERE name IS NOT NULL AND length(trim(name)) BETWEEN 1 AND 40 GROUP BY ALL
         ), placed AS (
-            SELECT *, row_number() OVER (PARTITION BY id, lang ORDER BY n, name) AS place FROM once
+            SELECT *, row_number() OVER (PARTITION BY sid, lang ORDER BY n, name) AS place FROM once
         )
-        SELECT id, list(name ORDER BY place) FILTER (lang = 'zh') AS zh_names,
+        SELECT sid, list(name ORDER BY place) FILTER (lang = 'zh') AS zh_names,
             list(name ORDER BY place) FILTER (lang = 'en') AS en_names
-        FROM placed WHERE place <= {MAX_NAMES} GROUP BY id
+        FROM placed WHERE place <= {MAX_NAMES} GROUP BY sid
         """
     )

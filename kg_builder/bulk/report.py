@@ -36,7 +36,7 @@ def make_report(store: Store, languages: Sequence[Language]) -> dict[str, Any]:
             "dropped": dropped_values,
             "kept": store.count("object"),
         },
-        "entities": int(store.one("SELECT count(DISTINCT id) FROM subject")[0]),
+        "entities": int(store.one("SELECT count(DISTINCT sid) FROM subject")[0]),
         "relations": {
             role: int(count)
             for role, count in store.con.execute(
@@ -46,7 +46,7 @@ def make_report(store: Store, languages: Sequence[Language]) -> dict[str, Any]:
         "held_out_relations": [
             rel for (rel,) in store.con.execute("SELECT rel FROM held_out ORDER BY 1").fetchall()
         ],
-        "facts": int(store.one("SELECT count(*) FROM (SELECT DISTINCT id, rel FROM object)")[0]),
+        "facts": int(store.one("SELECT count(*) FROM (SELECT DISTINCT sid, rid FROM object)")[0]),
         "languages": per_language,
     }
 

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.csv as arrow_csv
 
 from kg_builder.sources.opened import line_chunks, open_bytes
 from kg_builder.sources.report import ReadReport, SourceError
@@ -29,7 +29,9 @@ HEADERS = {
 }  # fmt: skip
 MENTIONS = ("mention2entity", "m2e")
 DELIMITERS = ("|||", "\t", ",", ";")
+UNIT_SEPARATOR = "\x1f"  # ASCII's, which no text has
 MAX_QUOTED_LINES = 20  # a quoted value may run over so many lines; beyond, its quote is unclosed
+_EMPTY = pa.RecordBatch.from_arrays([pa.nulls(0, field.type) for field in SCHEMA], schema=SCHEMA)
 CELLS, EMPTY_CELL, UNCLOSED = "wrong number of cells", "empty cell", "unclosed or stray quote"
 
 
@@ -163,22 +165,34 @@ def _decoded(chunk: bytes, report: ReadReport) -> str:
 
 def _plain_rows(text: str, layout: Layout, report: ReadReport) -> pa.RecordBatch:
     """Lines without quotes, cut by Arrow all at once."""
-    array = pc.list_flatten(pc.split_pattern(pa.array([text], pa.string()), "\n"))
-    filled = pc.greater(pc.utf8_length(pc.utf8_trim_whitespace(array)), 0)
-    array = array.filter(filled)
-    report.rows += len(array)
-    cells = pc.split_pattern(array, layout.delimiter)
-    right = pc.equal(pc.list_value_length(cells), layout.columns)
-    if wrong := len(array) - (pc.sum(right).as_py() or 0):
-        for line in array.filter(pc.invert(right)).slice(0, 5).to_pylist():
-            report.malformed(CELLS, line)
-        report.malformed(CELLS, count=wrong - min(wrong, 5))
-        cells = cells.filter(right)
-    flat = pc.list_flatten(cells)
-    columns = [
-        pc.utf8_trim_whitespace(flat.take(pa.array(np.arange(place, len(flat), layout.columns))))
-        for place in (layout.s, layout.p, layout.o)
-    ]  # fmt: skip
+    delimiter = layout.delimiter
+    if len(delimiter) > 1:  # Arrow's is a single character
+        delimiter = UNIT_SEPARATOR
+        text = text.replace(delimiter, " ").replace(layout.delimiter, delimiter)
+    if "\r" in text:
+        text = text.replace("\r", " ")  # those at the ends of lines are gone already
+    encoded = text.encode()
+    if not encoded or encoded.isspace():
+        return _EMPTY
+
+    def skipped(line: arrow_csv.InvalidRow) -> str:
+        if line.text.strip():
+            report.rows += 1
+            report.malformed(CELLS, line.text.replace(delimiter, layout.delimiter))
+        return "skip"
+
+    names = [str(place) for place in range(layout.columns)]
+    table = arrow_csv.read_csv(
+        pa.py_buffer(encoded),
+        arrow_csv.ReadOptions(use_threads=False, block_size=len(encoded) + 1, column_names=names),
+        arrow_csv.ParseOptions(delimiter=delimiter, quote_char=False, invalid_row_handler=skipped),
+        arrow_csv.ConvertOptions(check_utf8=False, column_types=dict.fromkeys(names, pa.string())),
+    )
+    report.rows += table.num_rows
+    if not table.num_rows:
+        return _EMPTY
+    (cells,) = table.combine_chunks().to_batches()
+    columns = [pc.utf8_trim_whitespace(cells[place]) for place in (layout.s, layout.p, layout.o)]
     return _batch(columns, layout, report)
 
 
@@ -238,8 +252,7 @@ def _joined(
         for place in (layout.s, layout.p, layout.o)
     ]
     slow = _batch(columns, layout, report)
-    return pa.Table.from_batches([quick, slow]).combine_chunks().to_batches()[0] if (
-        quick.num_rows + slow.num_rows) else quick  # fmt: skip
+    return pa.concat_batches([quick, slow])
 
 
 def _batch(columns: list[pa.Array], layout: Layout, report: ReadReport) -> pa.RecordBatch:
@@ -250,7 +263,7 @@ def _batch(columns: list[pa.Array], layout: Layout, report: ReadReport) -> pa.Re
             for entity, name in zip(s.to_pylist(), o.to_pylist(), strict=True)
             if entity and name
         ]
-        return batch_of(rows) if rows else SCHEMA.empty_table().to_batches()[0]
+        return batch_of(rows) if rows else _EMPTY
     full = pc.and_(pc.and_(pc.not_equal(s, ""), pc.not_equal(p, "")), pc.not_equal(o, ""))
     if empty := len(s) - (pc.sum(full).as_py() or 0):
         report.malformed(EMPTY_CELL, count=empty)

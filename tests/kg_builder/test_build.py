@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from kg_builder.build import BuildSettings, build
+from kg_builder.bulk.parts import parts_of
 from kg_builder.bulk.store import Store, StoreError
 from kg_builder.card import write_card
 from kg_builder.files import read_jsonl
@@ -217,6 +218,23 @@ def test_sources_are_merged(ownthink: Path, tmp_path: Path) -> None:
     build(settings, tmp_path / "out")
     asked = {q.relation for q in questions_of(tmp_path / "out") if q.subject == "上海古籍出版社"}
     assert asked == {"inception", "founder"}
+
+
+def test_parts_change_nothing(
+    ownthink: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_for(ownthink, languages=("zh", "en"))
+    whole = build(settings, tmp_path / "whole")
+    monkeypatch.setattr("kg_builder.bulk.parts.PART_VALUES", 3)
+    parts: list[range] = []
+    cut = parts_of
+    monkeypatch.setattr(
+        "kg_builder.bulk.job.parts_of", lambda store: parts.extend(cut(store)) or parts
+    )
+    assert build(settings, tmp_path / "parts").counts == whole.counts
+    assert len(parts) > 3
+    for name in ("questions.jsonl", "passages.jsonl"):
+        assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
 def test_documents_are_linked(ownthink: Path, tmp_path: Path) -> None:
