@@ -237,7 +237,7 @@ def _objects_of(part: range, values: str) -> str:
             FROM keyed SEMI JOIN again USING (sid, rid, key) GROUP BY sid, rid, key
         ), joined AS (
             SELECT merged.*, CASE WHEN ref THEN referred.oid
-                WHEN answer NOT IN {LITERAL} THEN known.oid END AS oid
+                WHEN answer NOT IN {LITERAL} THEN nullif(known.oid, merged.sid) END AS oid
             FROM merged LEFT JOIN known ON known.name = merged.o AND NOT merged.ref
             LEFT JOIN referred ON referred.o = merged.o AND merged.ref
         ), named AS (

@@ -33,10 +33,12 @@ def mend(text: str) -> str:
 class Answer:
     """One answer, held against one gold."""
 
-    __slots__ = (
-        "_clean", "_context", "_dates", "_numbers", "_plain", "_quantities", "_tokens", "covered", "flat",
-        "gold", "question", "raw", "words",
-    )  # fmt: skip
+    _clean: bool | None = None
+    _plain: str | None = None
+    _dates: list[Date] | None = None
+    _numbers: list[Quantity] | None = None
+    _quantities: list[Quantity] | None = None
+    _context: Context | None = None
 
     def __init__(self, raw: str, flat: str, gold: Prepared, question: str) -> None:
         self.raw = raw
@@ -45,13 +47,7 @@ class Answer:
         self.gold = gold
         self.question = question
         self.covered: list[tuple[int, int]] = []  # mentions of names that have been judged
-        self._clean: bool | None = None
-        self._plain: str | None = None
-        self._dates: list[Date] | None = None
-        self._numbers: list[Quantity] | None = None
-        self._quantities: list[Quantity] | None = None
         self._tokens: dict[bool, Tokens] = {}
-        self._context: Context | None = None
 
     @property
     def plain(self) -> str:
@@ -199,6 +195,8 @@ class Answer:
 
     def itemizes(self, place: int) -> bool:
         """Whether a place lies in a list, an item a line, most of whose items are not the gold."""
+        if len(self.plain.split(None, _ITEM_BLANKS)) <= _ITEM_BLANKS:
+            return False
         items = list(_ITEM.finditer(self.plain))
         if len(items) < 3 or place < items[0].start() or self._names_most:
             return False
@@ -213,11 +211,11 @@ class Answer:
     def clean(self) -> bool:
         """Nothing in it denies or hedges: whatever it names, it asserts."""
         if self._clean is None:
-            self._clean = not may_matter(self.words)
+            self._clean = not may_matter(self.words, self.flat) and " / " not in self.plain
         return self._clean
 
     def stance(self, start: int, end: int) -> Stance:
-        if self.clean and self.plain[end : end + 1] not in ("的", "'"):
+        if self.clean and self.plain[end : end + 2].lstrip(_CLOSING)[:1] not in ("的", "'"):
             return "asserted"
         if self._context is None:
             strict = self.gold.answer_type not in ("term", "thing") or self.gold.proper
@@ -254,7 +252,9 @@ _LONG_ITEM, _ITEM_END = 5, 3  # words that are no longer an item, or the rest of
 _STOP = re.compile(r"[.;:()!?。；：！？\n]")
 _COMMAS = re.compile(r"[、,，]|\b(?:and|or)\b|和|与|及")
 _SENTENCE_END = re.compile(r"[^\W_]{2}[\"')\]]?[.!?](?=\s)|[。！？\n]")
+_ITEM_BLANKS = 5  # of three items at least: behind every mark, and before two of them
 _ITEM = re.compile(r"(?:^|\s)(?:\d{1,2}[.)、]|[-*•·])\s+(?=\S)")
+_CLOSING = '》」』")'
 _AROUND = 40  # characters of context in which an echo is looked for
 _ECHO = 3  # characters of context that make one
 _GIVEN = re.compile(rf"(?:[{IDEOGRAPH}]+[·.=-])+$")

@@ -191,7 +191,7 @@ def _name(raw: str, answer_type: AnswerType) -> Name:
 
 def _numbers(text: str, is_date: bool, answer_type: AnswerType) -> tuple[tuple[Quantity, ...], str]:
     """The number that a gold is, and what it counts."""
-    if answer_type in _NAMED:
+    if answer_type in _NAMED or "《" in text:  # 《1984》 and 《四十二章经》 are titles
         return (), ""
     if is_date and (answer_type == "date" or not text.replace(".", "", 1).isdigit()):
         return (), ""

@@ -52,10 +52,32 @@ _BETWEEN = re.compile(r"\bbetween\s[^,.;]*$")
 _VERB = re.compile(r"\b(?:is|was|are|were)\b")
 
 
-def _cues(phrases: list[str]) -> frozenset[str]:
-    """A few words so that every text with one of the phrases has one of them (greedy hitting set)."""
+class Phrases:
+    """Phrases, by a few words so that every text with one of the phrases has one of them."""
+
+    def __init__(self, phrases: list[str]) -> None:
+        folded = {fold(phrase) for phrase in phrases}
+        cues = _cues(folded)
+        self._by_cue = {
+            cue: tuple(sorted(one for one in folded if f" {cue} " in one)) for cue in cues
+        }
+        self._cues = frozenset(cues)
+
+    def any_in(self, words: list[str], flat: str) -> bool:
+        """Whether one of them is in ``flat``, whose words are ``words``."""
+        if self._cues.isdisjoint(words):
+            return False
+        for cue in self._cues.intersection(words):
+            for phrase in self._by_cue[cue]:
+                if phrase in flat:
+                    return True
+        return False
+
+
+def _cues(phrases: set[str]) -> set[str]:
+    """A greedy hitting set of the words of the phrases."""
     common = {*fold(pack("zh")["common"]["words"]).split(), *pack("en")["common"]["words"].split()}
-    left = [frozenset(fold(phrase).split()) for phrase in phrases]
+    left = [frozenset(phrase.split()) for phrase in sorted(phrases)]
     left = [words - common or words for words in left]
     cues: set[str] = set()
     while left:
@@ -66,12 +88,12 @@ def _cues(phrases: list[str]) -> frozenset[str]:
         best = max(sorted(counts), key=counts.__getitem__)
         cues.add(best)
         left = [words for words in left if best not in words]
-    return frozenset(cues)
+    return cues
 
 
 class _Patterns(NamedTuple):
-    cues: frozenset[str]
-    refusal_cues: frozenset[str]
+    turns: Phrases  # without one of them everything is asserted
+    refusals: Phrases
     harmless: re.Pattern[str]
     deny_zh: re.Pattern[str]
     deny_en: re.Pattern[str]
@@ -107,8 +129,8 @@ def _patterns() -> _Patterns:
     or_words = f"(?:{any_of(hedge['or'])}|{any_of(hedge_en['or'])})"
     verbs = "is|are|was|were|do|does|did|has|have|had|can|could|wo|would|should"
     return _Patterns(
-        cues=_cues(phrases),
-        refusal_cues=_cues(refusals),
+        turns=Phrases(phrases),
+        refusals=Phrases(refusals),
         harmless=re.compile(any_of([*deny["harmless"], *hedge["harmless"], *deny_en["harmless"]])),
         deny_zh=re.compile(any_of(deny["words"])),
         deny_en=re.compile(rf"{any_of(deny_en['words'])}|n't(?![a-z])"),
@@ -137,9 +159,9 @@ def _patterns() -> _Patterns:
     )  # fmt: skip
 
 
-def may_matter(words: list[str]) -> bool:
-    """Whether folded words around a name may deny it or offer it among others."""
-    return not _patterns().cues.isdisjoint(words)
+def may_matter(words: list[str], flat: str) -> bool:
+    """Whether the folded words around a name may deny it or offer it among others."""
+    return _patterns().turns.any_in(words, flat)
 
 
 def refusal(text: str) -> re.Match[str] | None:
@@ -147,9 +169,9 @@ def refusal(text: str) -> re.Match[str] | None:
     return _patterns().refusal.search(text)
 
 
-def may_refuse(words: list[str]) -> bool:
+def may_refuse(words: list[str], flat: str) -> bool:
     """Whether folded words may hold a phrase of refusal."""
-    return not _patterns().refusal_cues.isdisjoint(words)
+    return _patterns().refusals.any_in(words, flat)
 
 
 def refuses(text: str, phrase: int, name: int) -> bool:

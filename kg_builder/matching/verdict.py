@@ -100,17 +100,23 @@ def _plainly(
         return False  # a list, or a name that may go on
     if "《" in answer or (kind in ("person", "work") and is_ideograph(flat[end : end + 1] or "a")):
         return False
-    if answer.count(",") > 2 or "1." in answer:
+    if answer.count(",") > 2 or "1." in answer or " / " in answer:
         return False
-    around = flat[max(0, place - 2 * REACH) : end + 2 * REACH].split()
-    if may_matter(around) or may_refuse(around if len(flat) < 2 * REACH else flat.split()):
+    around = flat[max(0, place - 2 * REACH) : end + 2 * REACH]
+    words = around.split()
+    if may_matter(words, around):
+        return False
+    if may_refuse(words if len(around) == len(flat) else flat.split(), flat):
         return False
     return not question or needle not in folded_question(question)
 
 
 def _may_hold(flat: str, prepared: Prepared) -> bool:
     """Whether an answer without any of the names may still hold one, in part or in other words."""
-    if any(hint in flat for hint in prepared.hints) or may_refuse(flat.split()):
+    for hint in prepared.hints:
+        if hint in flat:
+            return True
+    if may_refuse(flat.split(), flat):
         return True
     if prepared.squeezed:
         squeezed = flat.replace(" ", "")
@@ -130,7 +136,7 @@ def _judge(text: Answer, gold: Gold) -> Match:
         if mended is not text.raw:
             again = Answer(mended, fold(mended), text.gold, text.question)
             rank, found = min((rank, found), _best(again))
-    if may_refuse(text.words):
+    if may_refuse(text.words, text.flat):
         rank = _refused(text, rank, found)
     reason = _REASONS[rank]
     return Match(REASONS[reason], reason, found.strip())
