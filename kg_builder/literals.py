@@ -122,7 +122,7 @@ def _date(text: str) -> Literal | None:
     if found := _ISO.fullmatch(text):
         year = int(found["y"]) * (-1 if found["sign"] else 1)
         month, day = found["m"], found["d"]
-        if not month and len(found["y"]) == 3 and found["y"].startswith("0"):
+        if not (found["sign"] or month) and len(found["y"]) == 3 and found["y"][0] == "0":
             return None  # 007 is no year
         if month and not int(month):
             month = day = None
