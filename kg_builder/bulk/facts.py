@@ -83,8 +83,9 @@ def take_values(store: Store) -> None:
             FROM (
                 SELECT * EXCLUDE (pieces, n), unnest(pieces) AS o,
                     n + unnest(range(len(pieces)))::INTEGER AS n,
-                    regexp_matches(o, '[)）]$') AS contains_bracket
-                FROM cut WHERE len(pieces) <= {MAX_VALUES}
+                    right(o, 1) IN (')', '）') AS contains_bracket
+                FROM (SELECT * EXCLUDE (pieces),
+                    CASE WHEN len(pieces) <= {MAX_VALUES} THEN pieces END AS pieces FROM cut)
             )
         )
         SELECT * EXCLUDE (contains_bracket, named, trusted),

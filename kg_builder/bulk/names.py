@@ -186,12 +186,12 @@ def name_subjects(store: Store, shares: Shares, seed: int, strict_names: bool) -
                 CASE WHEN ids OR trusted THEN s ELSE {rub_sql("s")} END AS text
             FROM every JOIN source USING (src) LEFT JOIN told USING (s)
         ), cut AS (
-            SELECT *, CASE WHEN ids OR trusted THEN NULL
+            SELECT *, CASE WHEN ids OR trusted OR NOT ends_bracketed THEN NULL
                 ELSE regexp_extract(text, {quoted(rules().qualified)}, ['bare', 'more']) END AS parts
-            FROM rubbed
+            FROM (SELECT *, right(text, 1) IN (']', ')', '）', '】') AS ends_bracketed FROM rubbed)
         )
         SELECT s, degree, ids, trusted, rated, source, popularity,
-            CASE WHEN ids OR trusted OR parts.bare = '' THEN text
+            CASE WHEN coalesce(parts.bare, '') = '' THEN text
                 ELSE parts.bare || '（' || parts.more || '）' END AS id,
             CASE WHEN trusted THEN zh WHEN ids THEN {rub_sql("zh")}
                 WHEN parts.bare <> '' THEN parts.bare ELSE text END AS bare,

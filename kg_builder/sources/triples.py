@@ -234,6 +234,12 @@ def _line_end(text: str, start: int) -> int:
 
 def _cells(record: str, layout: Layout) -> list[str] | None:
     """The cells of one quoted record; None where its quotes do not close."""
+    quote = record.find('"')
+    if (
+        record[quote - 1 : quote] == layout.delimiter
+        and record.find('"', quote + 1) == len(record) - 1
+    ):  # most have their last cell quoted, and nothing else
+        return [*record[: quote - 1].split(layout.delimiter), record[quote + 1 : -1]]
     try:
         records = list(csv.reader([record], delimiter=layout.delimiter, strict=True))
     except csv.Error:
