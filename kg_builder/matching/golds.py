@@ -49,6 +49,7 @@ class Prepared(NamedTuple):
     needles: tuple[str, ...]
     any_needle: bool  # any one of them settles the answer: not all objects are needed
     numeric: bool  # some name is a date or a number
+    figures: tuple[str, ...]  # the names that are numbers and nothing else
     proper: bool  # some name is a proper name of several words, a date or a number
     dates: tuple[Date, ...]
     hints: tuple[str, ...]  # an answer without any of these gives no name in part
@@ -95,6 +96,7 @@ def prepare(
         and not any(name.family for name in everything)
         and answer_type != "place",
         numeric=any(name.dates or name.quantities for name in everything),
+        figures=tuple(fold(name.raw) for name in everything if name.quantities and not name.noun),
         proper=any(
             name.dates or name.quantities or (name.words is not None and name.words.proper)
             for name in everything

@@ -27,7 +27,7 @@ _ENGLISH_WORDS = pack("en")["numbers"]
 _ONES: list[str] = _ENGLISH_WORDS["ones"].split()
 _TENS: list[str] = _ENGLISH_WORDS["tens"].split()
 _NTHS: list[str] = _ENGLISH_WORDS["ordinals"].split()
-_HINTS: list[str] = _ENGLISH_WORDS["hints"].split()
+HINTS: list[str] = _ENGLISH_WORDS["hints"].split()
 _NTH_TENS = [word[:-1] + "ieth" for word in _TENS]
 _VALUES = {
     **{word: i for i, word in enumerate(_ONES)},
@@ -226,7 +226,7 @@ def _scan(text: str) -> Iterator[Numeral]:
                 step = _trailing_step(found.group())
                 digits = _significant(value, step)
                 yield Numeral(value, step, digits, "chinese", before == "第", start, end)
-    if _WORDY.search(text) and any(hint in text for hint in _HINTS):
+    if _WORDY.search(text) and any(hint in text for hint in HINTS):
         for found in _ENGLISH_PATTERN.finditer(text):
             last = re.split(r"[\s-]", found.group())[-1]
             ordinal = last in _NTHS or last.endswith(("ieth", "dth", "nth"))

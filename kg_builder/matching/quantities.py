@@ -7,9 +7,10 @@ import re
 from typing import Literal, NamedTuple
 
 from kg_builder.matching.counters import counts
+from kg_builder.matching.dates import more_than_years
 from kg_builder.matching.lexicon import pack
 from kg_builder.matching.normalise import plain
-from kg_builder.matching.numbers import Numeral, numerals
+from kg_builder.matching.numbers import HINTS, NUMERALS, Numeral, numerals
 from kg_builder.matching.shares import Share, shares
 
 Likeness = Literal["same", "rounded", "near", "other"]
@@ -233,6 +234,22 @@ def _shortened(text: str, last: Quantity, quantity: Quantity) -> float | None:
     if last.unit == "metre" and text[last.end - 1] == "米" and digits < 3 and quantity.value < 100:
         return quantity.value / float(10**digits)
     return None
+
+
+def is_lone_number(answer: str, flat: str, figure: str) -> bool:
+    """Whether ``figure``, which is in the folded answer, is all that the answer has of numbers and dates.
+
+    Then nothing needs to be read to know that it is the same number. Sure where it says so; cheap.
+    """
+    if _MORE.search(answer) or more_than_years(flat):
+        return False
+    rest = flat.replace(figure, " ", 1)
+    return _NUMERIC.search(rest) is None and not any(hint in rest for hint in HINTS)
+
+
+# A sign, a range, a fraction or a time of day; what is left of them in folded text looks like a number.
+_MORE = re.compile(r"[-–—−~～+/:：负%％‰]|零下|[Mm]inus")
+_NUMERIC = re.compile(rf"[\d{NUMERALS}半年日号时分秒成]")
 
 
 def likeness(gold: Quantity, other: Quantity) -> Likeness:

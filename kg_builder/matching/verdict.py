@@ -12,7 +12,7 @@ from kg_builder.matching.golds import Name, Prepared, finer, prepare
 from kg_builder.matching.lexicon import any_of, pack
 from kg_builder.matching.normalise import fold, is_ideograph, plain
 from kg_builder.matching.overlap import overlap
-from kg_builder.matching.quantities import likeness
+from kg_builder.matching.quantities import is_lone_number, likeness
 from kg_builder.matching.stance import REACH, may_matter, may_refuse, refusal, refuses
 from kg_builder.question import AnswerType, Gold
 
@@ -82,6 +82,14 @@ def matches(answer: str, gold: Gold, *, question: str = "") -> Match:
                     return Match("right", "named", needle.strip())
                 break
         else:
+            for figure in prepared.figures:
+                place = flat.find(figure)
+                if (
+                    place >= 0
+                    and is_lone_number(answer, flat, figure)
+                    and _plainly(answer, flat, place, figure, question, gold.answer_type)
+                ):
+                    return Match("right", "number", figure.strip())
             if not prepared.numeric and flat != " " and not _may_hold(flat, prepared):
                 return _IS_ABSENT
     return _judge(Answer(answer, flat, prepared, question), gold)

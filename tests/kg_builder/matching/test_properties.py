@@ -7,7 +7,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from opencc import OpenCC
 
-from kg_builder.matching import gold_of, matches
+from kg_builder.matching import gold_of, matches, verdict
+from kg_builder.matching.answer import Answer
+from kg_builder.matching.golds import prepare
 from kg_builder.matching.normalise import fold
 from kg_builder.matching.numbers import NUMERALS, other_script
 from kg_builder.question import Gold
@@ -166,3 +168,22 @@ def test_a_fraction_is_one_in_words_and_signs(upper, lower):
     words = f"{other_script(str(lower))}分之{other_script(str(upper))}"
     assert matches(words, gold_of(f"{upper}/{lower}")).verdict == "right"
     assert matches(f"占{upper}/{lower}。", gold_of(words)).verdict == "right"
+
+
+_FRAMES = (
+    "{n}", "是{n}。", "一共有{n}个", "大约{n}", "{n}年", "{n}月5日", "第{n}", "从3到{n}", "{n}-20", "-{n}", "{n}%",
+    "{n}万", "三十{n}", "It is {n}.", "on July {n}", "minus {n}", "{n} million", "{n} of 40", "at {n}:30",
+    "the {n}th", "{n} metres", "1/{n}", "不是{n}", "between {n} and 90", "{n} or 31",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("frame", _FRAMES)
+@given(gold=st.integers(10, 99999), other=st.integers(10, 99999), same=st.booleans())
+def test_a_number_is_judged_alike_by_the_short_way(
+    frame: str, gold: int, other: int, same: bool
+) -> None:
+    answer = frame.format(n=gold if same else other)
+    wanted = gold_of(str(gold), answer_type="number")
+    prepared = prepare(wanted.objects, wanted.need_all, wanted.answer_type)
+    whole = verdict._judge(Answer(answer, fold(answer), prepared, ""), wanted)
+    assert matches(answer, wanted).verdict == whole.verdict
