@@ -171,9 +171,10 @@ def test_a_fraction_is_one_in_words_and_signs(upper, lower):
 
 
 _FRAMES = (
-    "{n}", "是{n}。", "一共有{n}个", "大约{n}", "{n}年", "{n}月5日", "第{n}", "从3到{n}", "{n}-20", "-{n}",
-    "{n}%", "{n}万", "三十{n}", "It is {n}.", "on July {n}", "minus {n}", "{n} million", "{n} of 40", "at {n}:30",
-    "the {n}th", "{n} metres", "1/{n}", "不是{n}", "between {n} and 90", "{n} or 31",
+    "{n}", "是{n}。", "一共有{n}个", "大约{n}", "{n}年", "{n}月5日", "第{n}", "从3到{n}", "{n}-20",
+    "-{n}", "{n}%", "{n}万", "三十{n}", "1/{n}", "不是{n}",
+    "It is {n}.", "on July {n}", "minus {n}", "{n} million", "{n} of 40", "at {n}:30",
+    "the {n}th", "{n} metres", "between {n} and 90", "{n} or 31",
 )  # fmt: skip
 
 
