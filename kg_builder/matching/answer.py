@@ -230,18 +230,14 @@ class Answer:
         if not self.gold.numeric:
             return False
         text = plain(fragment)
-        others, times = quantities(text), dates(text)
-        return any(
-            any(
-                likeness(q, other) in ("same", "rounded")
-                for q in name.quantities
-                for other in others
-                if not other.bare
-            )
-            or any(agreement(date, time) == "same" for date in name.dates for time in times)
-            for names in self.gold.objects
-            for name in names
-        )
+        names = [name for names in self.gold.objects for name in names]
+        wanted = [quantity for name in names for quantity in name.quantities]
+        given = [quantity for quantity in quantities(text) if not quantity.bare] if wanted else []
+        if any(likeness(q, other) in ("same", "rounded") for q in wanted for other in given):
+            return True
+        days = [date for name in names for date in name.dates]
+        times = dates(text) if days else []
+        return any(agreement(date, time) == "same" for date in days for time in times)
 
 
 # Types of which a question has one right answer, so that a list of them is a guess.
