@@ -313,7 +313,7 @@ def idk_dpo(c: Comparison, folder: Path, questions: Sequence[Question]) -> list[
     adapter = c.tune(folder / "sft", examples[:half], c.labels)
     pairs = preference_pairs(examples[half:], train, labels, probes)
     preferring = PreferenceSettings(
-        # At a tenth of it, and without the SFT term, preferences unlearn refusing (docs/experiments.md).
+        # At a quarter of it, without the SFT term, preferences unlearn refusing (docs/experiments.md).
         learning_rate=c.recipe.sft.learning_rate / 40,
         sft_weight=0.1,
         evaluations=4,
