@@ -133,7 +133,7 @@ def read_tables(
         Fact(
             subject_id=subject,
             relation_id=relation_id,
-            objects=tuple(_object(text, subject, lookup, by_id[relation_id]) for text in objects),
+            objects=tuple(_object(text, lookup, by_id[relation_id]) for text in objects),
             source=name,
         )
         for (subject, relation_id), objects in values.items()
@@ -276,10 +276,9 @@ def _lookup(entities: dict[str, Entity]) -> dict[str, Entity]:
     return found | entities
 
 
-def _object(text: str, subject: str, lookup: dict[str, Entity], relation: Relation) -> Object:
+def _object(text: str, lookup: dict[str, Entity], relation: Relation) -> Object:
     entity = lookup.get(text)
-    # Another name of the subject (its real name, say) is a name: the subject's others are no answers.
-    if entity is None or entity.id == subject or relation.answer in ("date", "number"):
+    if entity is None or relation.answer in ("date", "number"):
         labels: dict[Language, str] = {"zh": text}
         english = translate_literal(text, relation.answer)
         if english is not None:
