@@ -23,6 +23,7 @@ from kg_builder.asking import (
     NO_SUBJECT_NAME,
     SEVERAL_VALUES,
 )
+from kg_builder.bulk.facts import LITERAL
 from kg_builder.bulk.parts import within
 from kg_builder.bulk.rows import prefetched
 from kg_builder.bulk.store import Store, StoreError
@@ -291,10 +292,10 @@ def _reason(ids: bool, strict: bool) -> str:
     contradict = "one AND rows > 1"
     if ids:
         # Ids tell namesakes apart: several values then are several, save dates and numbers.
-        contradict += " AND answer IN ('date', 'number')"
+        contradict += f" AND answer IN {LITERAL}"
     else:
         # A list of numbers or dates in one cell answers several questions: sizes, editions, years.
-        contradict += " OR open AND answer IN ('date', 'number') AND total > 1"
+        contradict += f" OR open AND answer IN {LITERAL} AND total > 1"
     title = rules().common_title
     shapes = (
         (f"open AND titled AND regexp_matches(name, {quoted(title.pattern)})", title.reason),

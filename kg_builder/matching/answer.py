@@ -11,7 +11,7 @@ from kg_builder.matching.lexicon import any_of, pack, words
 from kg_builder.matching.normalise import IDEOGRAPH, fold, is_ideograph, plain
 from kg_builder.matching.overlap import Tokens, question_stems, tokens
 from kg_builder.matching.quantities import Quantity, likeness, quantities
-from kg_builder.matching.stance import Context, Stance, may_matter, stance
+from kg_builder.matching.stance import Context, Stance, may_matter, may_own, stance
 
 # Text copied from web pages loses spaces around links and gains the numbers of footnotes.
 _DAMAGE = re.compile(r"[a-z][A-Z]|[a-z][12]\d{3}|\d{4}[A-Za-z]|[A-Za-z\"”)]\d|[12]\d{4}|\d\. \d")
@@ -215,7 +215,7 @@ class Answer:
         return self._clean
 
     def stance(self, start: int, end: int) -> Stance:
-        if self.clean and self.plain[end : end + 2].lstrip(_CLOSING)[:1] not in ("的", "'"):
+        if self.clean and not may_own(self.plain, end):
             return "asserted"
         if self._context is None:
             strict = self.gold.answer_type not in ("term", "thing") or self.gold.proper
@@ -250,7 +250,6 @@ _COMMAS = re.compile(r"[、,，]|\b(?:and|or)\b|和|与|及")
 _SENTENCE_END = re.compile(r"[^\W_]{2}[\"')\]]?[.!?](?=\s)|[。！？\n]")
 _ITEM_BLANKS = 5  # of three items at least: behind every mark, and before two of them
 _ITEM = re.compile(r"(?:^|\s)(?:\d{1,2}[.)、]|[-*•·])\s+(?=\S)")
-_CLOSING = '》」』")'
 _AROUND = 40  # characters of context in which an echo is looked for
 _ECHO = 3  # characters of context that make one
 _GIVEN = re.compile(rf"(?:[{IDEOGRAPH}]+[·.=-])+$")

@@ -27,7 +27,7 @@ _ENGLISH_WORDS = pack("en")["numbers"]
 _ONES: list[str] = _ENGLISH_WORDS["ones"].split()
 _TENS: list[str] = _ENGLISH_WORDS["tens"].split()
 _NTHS: list[str] = _ENGLISH_WORDS["ordinals"].split()
-HINTS: list[str] = _ENGLISH_WORDS["hints"].split()
+_HINTS: list[str] = _ENGLISH_WORDS["hints"].split()
 _NTH_TENS = [word[:-1] + "ieth" for word in _TENS]
 _VALUES = {
     **{word: i for i, word in enumerate(_ONES)},
@@ -226,7 +226,7 @@ def _scan(text: str) -> Iterator[Numeral]:
                 step = _trailing_step(found.group())
                 digits = _significant(value, step)
                 yield Numeral(value, step, digits, "chinese", before == "第", start, end)
-    if _WORDY.search(text) and any(hint in text for hint in HINTS):
+    if may_be_worded(text):
         for found in _ENGLISH_PATTERN.finditer(text):
             last = re.split(r"[\s-]", found.group())[-1]
             ordinal = last in _NTHS or last.endswith(("ieth", "dth", "nth"))
@@ -234,6 +234,11 @@ def _scan(text: str) -> Iterator[Numeral]:
             step = _MAGNITUDES.get(last, 1.0) if value > 1000 else 1.0
             digits = _significant(value, step)
             yield Numeral(value, step, digits, "english", ordinal, *found.span())
+
+
+def may_be_worded(text: str) -> bool:
+    """Whether a text may hold an English numeral; cheap, and sometimes wrongly so."""
+    return _WORDY.search(text) is not None and any(hint in text for hint in _HINTS)
 
 
 def numerals(text: str) -> list[Numeral]:

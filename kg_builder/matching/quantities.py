@@ -10,7 +10,7 @@ from kg_builder.matching.counters import counts
 from kg_builder.matching.dates import more_than_years
 from kg_builder.matching.lexicon import pack
 from kg_builder.matching.normalise import plain
-from kg_builder.matching.numbers import HINTS, NUMERALS, Numeral, numerals
+from kg_builder.matching.numbers import NUMERALS, Numeral, may_be_worded, numerals
 from kg_builder.matching.shares import Share, shares
 
 Likeness = Literal["same", "rounded", "near", "other"]
@@ -244,7 +244,7 @@ def is_lone_number(answer: str, flat: str, figure: str) -> bool:
     if _MORE.search(answer) or more_than_years(flat):
         return False
     rest = flat.replace(figure, " ", 1)
-    return _NUMERIC.search(rest) is None and not any(hint in rest for hint in HINTS)
+    return _NUMERIC.search(rest) is None and not may_be_worded(rest)
 
 
 # A sign, a range, a fraction or a time of day; what is left of them in folded text looks like a number.

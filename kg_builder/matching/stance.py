@@ -19,6 +19,7 @@ _REACH_EN = 5  # words that an English one does
 _CLAUSE = re.compile(r"[.;!?。；！？\n,，:：()（）]")
 _SENTENCE = re.compile(r"[;!?。；！？\n]|\.(?=\s|$)")
 _CLOSING = r"[\"')\]\s》」』]*"
+_OWNER = re.compile(rf"{_CLOSING}(?:的|')")
 _OPENING = r"(?:(?:the|an?|in|on|by|at|from|of|to)\s)*[\"'(《「『]*"
 _ITEM = r"(?P<other>[^,，。；;!?！？\n.]{1,40})"
 _ITEMS = re.compile(r"[,，。；;!?！？\n.]")
@@ -162,6 +163,11 @@ def _patterns() -> _Patterns:
 def may_matter(words: list[str], flat: str) -> bool:
     """Whether the folded words around a name may deny it or offer it among others."""
     return _patterns().turns.any_in(words, flat)
+
+
+def may_own(text: str, end: int) -> bool:
+    """Whether what ends at ``end`` of plain ``text`` may be told of as somebody's: 岳飞的…, "Yue Fei's …"."""
+    return _OWNER.match(text, end) is not None
 
 
 def refusal(text: str) -> re.Match[str] | None:
