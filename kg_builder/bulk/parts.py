@@ -6,7 +6,7 @@ import itertools
 
 from kg_builder.bulk.store import Store
 
-PART_VALUES = 1_000_000
+PART_VALUES = 2_000_000
 
 
 def parts_of(store: Store, values: str = "true") -> list[range]:

@@ -40,7 +40,7 @@ class Store:
         if threads:
             config["threads"] = threads
         try:
-            return duckdb.connect(str(self.path), config=config)
+            con = duckdb.connect(str(self.path), config=config)
         except duckdb.IOException as error:
             if "lock" in str(error).lower():
                 raise StoreError(
@@ -48,7 +48,10 @@ class Store:
                 ) from error
             # A file cut short by a full disk or a power cut holds nothing that cannot be redone.
             self._remove()
-            return duckdb.connect(str(self.path), config=config)
+            con = duckdb.connect(str(self.path), config=config)
+        # A finished job deletes its database; one that stops early is replayed from its log.
+        con.execute("PRAGMA disable_checkpoint_on_shutdown")
+        return con
 
     def _belongs_to(self, key: str) -> bool:
         try:

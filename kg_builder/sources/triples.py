@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 
-from kg_builder.sources.opened import line_chunks, open_bytes
+from kg_builder.sources.opened import BOM, line_chunks, open_bytes
 from kg_builder.sources.report import ReadReport, SourceError
 from kg_builder.sources.rows import ALIAS, SCHEMA, batch_of, row
 from kg_builder.sources.spec import SourceSpec
@@ -30,6 +30,7 @@ HEADERS = {
 MENTIONS = ("mention2entity", "m2e")
 DELIMITERS = ("|||", "\t", ",", ";")
 UNIT_SEPARATOR = "\x1f"  # ASCII's, which no text has
+SAMPLE = 40_000  # bytes from which the layout is found
 MAX_QUOTED_LINES = 20  # a quoted value may run over so many lines; beyond, its quote is unclosed
 _EMPTY = pa.RecordBatch.from_arrays([pa.nulls(0, field.type) for field in SCHEMA], schema=SCHEMA)
 CELLS, EMPTY_CELL, UNCLOSED = "wrong number of cells", "empty cell", "unclosed or stray quote"
@@ -47,6 +48,11 @@ class Layout:
     header: bool = False
     alias: bool = False
 
+    @property
+    def lone(self) -> bool:
+        """Whether the delimiter is a single byte, which is what Arrow and quotes go with."""
+        return len(self.delimiter.encode()) == 1
+
 
 class Triples:
     """A file of delimited triples."""
@@ -61,15 +67,15 @@ class Triples:
 
     def batches(self, report: ReadReport) -> Iterator[pa.RecordBatch]:
         with open_bytes(self.path) as stream:
-            layout, carry, given = None, "", 0
+            layout, carry, given = None, b"", 0
             for chunk in line_chunks(stream, report):
-                text = carry + _decoded(chunk, report)
-                carry = ""
+                text = carry + _clean(chunk, report)
+                carry = b""
                 if layout is None:
-                    layout = find_layout(text[:20_000], self._spec)
+                    layout = find_layout(text[:SAMPLE].decode("utf-8", "ignore"), self._spec)
                     if layout.header:
-                        text = text.partition("\n")[2]
-                if layout.delimiter != "|||" and '"' in text:
+                        text = text.partition(b"\n")[2]
+                if layout.lone and b'"' in text:
                     batch, carry = _quoted_rows(text, layout, report)
                 else:
                     batch = _plain_rows(text, layout, report)
@@ -138,42 +144,45 @@ def find_delimiter(lines: list[str]) -> str | None:
     return best
 
 
-def _decoded(chunk: bytes, report: ReadReport) -> str:
-    """The chunk as text. Lines that are not UTF-8 or hold NUL are counted and left out."""
+def _clean(chunk: bytes, report: ReadReport) -> bytes:
+    """The chunk with plain ends of lines. Lines that are not UTF-8 or hold NUL are counted and left out."""
     try:
-        text = chunk.decode("utf-8")
+        chunk.decode("utf-8")
     except UnicodeDecodeError:
         pass
     else:
-        if "\x00" not in text:
-            return text.replace("\r\n", "\n") if "\r" in text else text
+        if b"\x00" not in chunk:
+            return chunk.replace(b"\r\n", b"\n") if b"\r" in chunk else chunk
     kept = []
     for raw in chunk.split(b"\n"):
+        line = raw.removesuffix(b"\r")
         try:
-            line = raw.removesuffix(b"\r").decode("utf-8")
+            line.decode("utf-8")
         except UnicodeDecodeError:
             report.rows += 1
             report.malformed("not UTF-8", raw[:80].decode("utf-8", "replace"))
             continue
-        if "\x00" in line:
+        if b"\x00" in line:
             report.rows += 1
-            report.malformed("NUL character", line)
+            report.malformed("NUL character", line.decode("utf-8"))
             continue
         kept.append(line)
-    return "\n".join(kept)
+    return b"\n".join(kept)
 
 
-def _plain_rows(text: str, layout: Layout, report: ReadReport) -> pa.RecordBatch:
+def _plain_rows(text: bytes, layout: Layout, report: ReadReport) -> pa.RecordBatch:
     """Lines without quotes, cut by Arrow all at once."""
     delimiter = layout.delimiter
-    if len(delimiter) > 1:  # Arrow's is a single character
+    if not layout.lone:
         delimiter = UNIT_SEPARATOR
-        text = text.replace(delimiter, " ").replace(layout.delimiter, delimiter)
-    if "\r" in text:
-        text = text.replace("\r", " ")  # those at the ends of lines are gone already
-    encoded = text.encode()
-    if not encoded or encoded.isspace():
+        text = text.replace(delimiter.encode(), b" ")
+        text = text.replace(layout.delimiter.encode(), delimiter.encode())
+    if b"\r" in text:
+        text = text.replace(b"\r", b" ")  # those at the ends of lines are gone already
+    if not text or text.isspace():
         return _EMPTY
+    if text.startswith(BOM):  # Arrow would take it for a file's own, and fail if there is no more
+        text = b"\n" + text
 
     def skipped(line: arrow_csv.InvalidRow) -> str:
         if line.text.strip():
@@ -183,8 +192,8 @@ def _plain_rows(text: str, layout: Layout, report: ReadReport) -> pa.RecordBatch
 
     names = [str(place) for place in range(layout.columns)]
     table = arrow_csv.read_csv(
-        pa.py_buffer(encoded),
-        arrow_csv.ReadOptions(use_threads=False, block_size=len(encoded) + 1, column_names=names),
+        pa.py_buffer(text),
+        arrow_csv.ReadOptions(use_threads=False, block_size=len(text) + 1, column_names=names),
         arrow_csv.ParseOptions(delimiter=delimiter, quote_char=False, invalid_row_handler=skipped),
         arrow_csv.ConvertOptions(check_utf8=False, column_types=dict.fromkeys(names, pa.string())),
     )
@@ -197,38 +206,42 @@ def _plain_rows(text: str, layout: Layout, report: ReadReport) -> pa.RecordBatch
 
 
 def _quoted_rows(
-    text: str, layout: Layout, report: ReadReport, *, last: bool = False
-) -> tuple[pa.RecordBatch, str]:
+    text: bytes, layout: Layout, report: ReadReport, *, last: bool = False
+) -> tuple[pa.RecordBatch, bytes]:
     """Lines of which some have quotes, and the unfinished record at the end of the text."""
-    plain: list[str] = []
+    plain: list[bytes] = []
     found: list[list[str]] = []
     place = 0
-    while (quote := text.find('"', place)) >= 0:
-        start = text.rfind("\n", place, quote) + 1 or place
+    while (quote := text.find(b'"', place)) >= 0:
+        start = text.rfind(b"\n", place, quote) + 1 or place
         if start > place:
             plain.append(text[place : start - 1])
         cells, end, taken = None, start - 1, 0
         while cells is None and taken < MAX_QUOTED_LINES and end < len(text):
-            end, taken = _line_end(text, end + 1), taken + 1
-            cells = _cells(text[start:end], layout)
+            line = end + 1
+            end, taken = _line_end(text, line), taken + 1
+            if (
+                text.find(b'"', line, end) >= 0
+            ):  # nothing else closes what an earlier line left open
+                cells = _cells(text[start:end].decode("utf-8"), layout)
         if cells is None and taken < MAX_QUOTED_LINES and not last:
             # It may be closed in the next chunk.
             return _joined(plain, found, layout, report), text[start:]
         report.rows += 1
         if cells is None:
             end = _line_end(text, start)
-            report.malformed(UNCLOSED, text[start:end])
+            report.malformed(UNCLOSED, text[start:end].decode("utf-8"))
         elif len(cells) != layout.columns:
-            report.malformed(CELLS, text[start:end])
+            report.malformed(CELLS, text[start:end].decode("utf-8"))
         else:
             found.append(cells)
         place = end + 1
     plain.append(text[place:])
-    return _joined(plain, found, layout, report), ""
+    return _joined(plain, found, layout, report), b""
 
 
-def _line_end(text: str, start: int) -> int:
-    end = text.find("\n", start)
+def _line_end(text: bytes, start: int) -> int:
+    end = text.find(b"\n", start)
     return len(text) if end < 0 else end
 
 
@@ -248,9 +261,9 @@ def _cells(record: str, layout: Layout) -> list[str] | None:
 
 
 def _joined(
-    plain: list[str], found: list[list[str]], layout: Layout, report: ReadReport
+    plain: list[bytes], found: list[list[str]], layout: Layout, report: ReadReport
 ) -> pa.RecordBatch:
-    quick = _plain_rows("\n".join(plain), layout, report)
+    quick = _plain_rows(b"\n".join(plain), layout, report)
     if not found:
         return quick
     columns = [

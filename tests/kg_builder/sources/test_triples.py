@@ -212,3 +212,23 @@ def test_chunks_hold_every_line_that_is_not_too_long(
         line for line in short if line and len(line) + 1 < longest
     ]
     assert all(len(line) <= longest for line in found)
+
+
+@pytest.mark.parametrize("delimiter", ["##", "，", "|||"])
+def test_quotes_mean_nothing_where_the_delimiter_is_no_single_byte(
+    tmp_path: Path, delimiter: str
+) -> None:
+    lines = [["岳云", "父亲", "岳飞"], ["红楼梦", "又名", '"石头"记'], ["李娜", '"国籍', "中国"]]
+    text = "".join(delimiter.join(line) + "\n" for line in lines)
+    rows, report = read(tmp_path, text, name="own.txt", delimiter=delimiter)
+    assert rows == [tuple(line) for line in lines]
+    assert report.bad.total == 0
+
+
+@pytest.mark.parametrize("inside", ["\ufeff", "\ufeff\ufeff\n", "\ufeff岳云,字,应祥\n"])
+def test_a_byte_order_mark_inside_a_file_is_text(tmp_path: Path, inside: str) -> None:
+    quoted = '1,2,"3\n4"\n'  # what follows is cut by itself
+    rows, report = read(tmp_path, OWNTHINK + quoted + inside)
+    whole = inside.count(",") == 2
+    assert len(rows) == 3 + whole
+    assert report.bad.total == (not whole)
