@@ -6,15 +6,26 @@ import functools
 import re
 
 from kg_builder.matching.dates import Date, agreement, dates, more_than_years
-from kg_builder.matching.golds import Name, Prepared, needle_pattern
+from kg_builder.matching.golds import Name, Prepared
 from kg_builder.matching.lexicon import any_of, pack, words
 from kg_builder.matching.normalise import IDEOGRAPH, fold, is_ideograph, plain
 from kg_builder.matching.overlap import Tokens, question_stems, tokens
 from kg_builder.matching.quantities import Quantity, likeness, quantities
-from kg_builder.matching.stance import Context, Stance, may_matter, may_own, stance
+from kg_builder.matching.stance import (
+    OFFERED,
+    REFUSED,
+    Context,
+    Stance,
+    may_own,
+    stance,
+    turns_in,
+)
 
 # Text copied from web pages loses spaces around links and gains the numbers of footnotes.
-_DAMAGE = re.compile(r"[a-z][A-Z]|[a-z][12]\d{3}|\d{4}[A-Za-z]|[A-Za-z\"”)]\d|[12]\d{4}|\d\. \d")
+# Every branch begins with a capital or a digit, which most characters of an answer are not.
+_DAMAGE = re.compile(
+    r"[A-Z\d](?:(?<=[a-z][A-Z])|(?<=[A-Za-z\"”)]\d)|(?<=\d)(?:\d{3}[A-Za-z]|\. \d)|(?<=[12])\d{4})"
+)
 _FOOTNOTE = re.compile(
     r"(?<=[A-Za-z\"”)])\d{1,3}(?=[\s.,;:]|$)|(?<=(?<!\d)[12]\d{3})\d{1,2}(?=[.,;]?(?:\s|$))"
 )
@@ -33,7 +44,8 @@ def mend(text: str) -> str:
 class Answer:
     """One answer, held against one gold."""
 
-    _clean: bool | None = None
+    _words: list[str] | None = None
+    _turns: int | None = None
     _plain: str | None = None
     _dates: list[Date] | None = None
     _numbers: list[Quantity] | None = None
@@ -43,7 +55,6 @@ class Answer:
     def __init__(self, raw: str, flat: str, gold: Prepared, question: str) -> None:
         self.raw = raw
         self.flat = flat
-        self.words = flat.split()
         self.gold = gold
         self.question = question
         self.covered: list[tuple[int, int]] = []  # mentions of names that have been judged
@@ -54,6 +65,19 @@ class Answer:
         if self._plain is None:
             self._plain = plain(self.raw)
         return self._plain
+
+    @property
+    def words(self) -> list[str]:
+        if self._words is None:
+            self._words = self.flat.split()
+        return self._words
+
+    @property
+    def turns(self) -> int:
+        """What may turn the meaning of what it names, as bits (stance.turns_in)."""
+        if self._turns is None:
+            self._turns = turns_in(self.words, self.flat) | (OFFERED if " / " in self.raw else 0)
+        return self._turns
 
     @property
     def squeezed(self) -> bool:
@@ -92,10 +116,6 @@ class Answer:
     def question_stems(self) -> frozenset[str]:
         return question_stems(self.question)
 
-    def mentions(self, needle: str) -> list[tuple[int, int]]:
-        """Where a folded name stands in ``plain``."""
-        return [found.span() for found in needle_pattern(needle).finditer(self.plain)]
-
     @property
     def flat_question(self) -> str:
         return folded_question(self.question)
@@ -127,8 +147,8 @@ class Answer:
         text = self.plain
         if text[end : end + 1] == "·" and text[end + 1 : end + 2].isalnum():
             return True
-        given = _GIVEN.search(text, max(0, start - 24), start)
-        if given is not None and needle in name.family:
+        given = needle in name.family and _GIVEN.search(text, max(0, start - 24), start)
+        if given:
             whole = plain(name.raw)
             if not any(part in whole for part in _DOTS.split(given[0]) if part):
                 return True
@@ -148,8 +168,10 @@ class Answer:
 
     def _directed(self, start: int, name: Name) -> bool:
         """New Mexico is not Mexico, Northern Ireland not Ireland; northern Spain is in Spain."""
+        if not self.plain[:start].endswith(" ") or len(self.raw) != len(self.plain):
+            return False
         before = _directions().search(self.plain, max(0, start - 16), start)
-        if before is None or len(self.raw) != len(self.plain):
+        if before is None:
             return False
         said = self.raw[before.start() : before.end()]
         return said[:1].isupper() and not any(
@@ -207,36 +229,30 @@ class Answer:
         )
         return 2 * golds < len(items)
 
-    @property
-    def clean(self) -> bool:
-        """Nothing in it denies or hedges: whatever it names, it asserts."""
-        if self._clean is None:
-            self._clean = not may_matter(self.words, self.flat) and " / " not in self.plain
-        return self._clean
-
     def stance(self, start: int, end: int) -> Stance:
-        if self.clean and not may_own(self.plain, end):
+        if not self.turns & ~REFUSED and not may_own(self.plain, end):
             return "asserted"
         if self._context is None:
             strict = self.gold.answer_type not in ("term", "thing") or self.gold.proper
-            self._context = Context(self._is_gold, plain(self.question), strict)
+            question = plain_question(self.question)
+            self._context = Context(self._is_gold, question, self.turns, strict)
         return stance(self.plain, start, end, self._context)
 
     def _is_gold(self, fragment: str) -> bool:
-        """Whether another candidate of the answer is right as well: 24 hours or one day."""
+        """Whether another candidate, a part of ``plain``, is right as well: 24 hours or one day."""
         flat = fold(fragment)
-        if any(needle in flat for needle in self.gold.needles):
-            return True
+        for needle in self.gold.needles:
+            if needle in flat:
+                return True
         if not self.gold.numeric:
             return False
-        text = plain(fragment)
-        names = [name for names in self.gold.objects for name in names]
-        wanted = [quantity for name in names for quantity in name.quantities]
-        given = [quantity for quantity in quantities(text) if not quantity.bare] if wanted else []
-        if any(likeness(q, other) in ("same", "rounded") for q in wanted for other in given):
-            return True
-        days = [date for name in names for date in name.dates]
-        times = dates(text) if days else []
+        wanted, days = self.gold.quantities, self.gold.every_date
+        for quantity in quantities(fragment) if wanted else ():
+            if not quantity.bare and any(
+                likeness(q, quantity) in ("same", "rounded") for q in wanted
+            ):
+                return True
+        times = dates(fragment) if days else []
         return any(agreement(date, time) == "same" for date in days for time in times)
 
 
@@ -295,6 +311,11 @@ def _longer_name(text: str, start: int, end: int, kind: str) -> bool:
 @functools.cache
 def _heads() -> re.Pattern[str]:
     return re.compile(any_of(pack("zh")["names"]["heads"]))
+
+
+@functools.lru_cache(maxsize=1 << 14)
+def plain_question(question: str) -> str:
+    return plain(question)
 
 
 def _run(words: list[str]) -> str:

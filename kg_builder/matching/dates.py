@@ -78,7 +78,9 @@ _BARE_YEAR = re.compile(
 )
 _RANGE = re.compile(r"(?P<year>[12]\d{3})\s?-\s?(?P<end>\d{2})(?![\d-])")
 _FIRST_DAY = re.compile(r"(?<![\d.])(?P<day>\d{1,2})(?:st|nd|rd|th)?\s?-\s?$")
-_MONTH_IN_DIGITS = re.compile(r"\d{4}[-/.]\d|\d[/.]\d{4}")  # of _ISO and _SLASHED
+_MONTH_IN_DIGITS = re.compile(  # of _ISO and _SLASHED, and not in 8848.86
+    r"\d{4}[-/.](?:0?\d|1[0-2])(?!\d)|\d[/.]\d{1,2}[/.]\d{4}"
+)
 _PART_BEFORE = re.compile(r"\b(early|mid|late)[\s-](?:the\s)?$")
 _PART_AFTER = re.compile(r"初|早期|中期|中叶|末|晚期|后期|底")
 _PARTS = {"初": "early", "早": "early", "中": "mid", "末": "late", "晚": "late", "后": "late"}
@@ -157,7 +159,9 @@ def _short_year(found: re.Match[str], year: int) -> int | None:
 
 
 def _may_name_month(text: str) -> bool:
-    return _WORDY.search(text) is not None and any(hint in text for hint in _MONTH_HINTS)
+    if _WORDY.search(text) is None:
+        return False
+    return any(hint in text for hint in _MONTH_HINTS)
 
 
 def _months(text: str) -> Iterator[tuple[int, int, int]]:
@@ -296,7 +300,7 @@ def dates(text: str) -> list[Date]:
         readers += [_numeric, _alone]
     for read in readers:
         for date in read(text):
-            if _valid(date) and all(date.end <= t.start or date.start >= t.end for t in taken):
+            if _valid(date) and not (taken and _overlaps(date, taken)):
                 taken.append(date)
     if not taken:
         return taken
@@ -305,6 +309,10 @@ def dates(text: str) -> list[Date]:
     if len(taken) > 1:
         taken.sort(key=_start)
     return taken
+
+
+def _overlaps(date: Date, taken: list[Date]) -> bool:
+    return any(date.end > t.start and date.start < t.end for t in taken)
 
 
 def _part(text: str, date: Date) -> str:

@@ -12,7 +12,7 @@ from kg_builder.matching.counters import is_counter
 from kg_builder.matching.dates import Date, agreement, dates
 from kg_builder.matching.lexicon import pack, words
 from kg_builder.matching.names import forms
-from kg_builder.matching.normalise import IDEOGRAPH, fold, is_ideograph, plain
+from kg_builder.matching.normalise import fold, is_ideograph, plain
 from kg_builder.matching.numbers import FORMAL, numerals, other_script
 from kg_builder.matching.overlap import Words, prepare_words
 from kg_builder.matching.quantities import Quantity, quantities
@@ -32,7 +32,7 @@ class Name(NamedTuple):
     family: frozenset[str]  # those of the needles that are only the family name
     places: tuple[str, ...]  # wider places
     parts: tuple[str, ...]  # the items, where the name is a list
-    spaced: tuple[re.Pattern[str], ...]  # the Latin needles with or without spaces and hyphens
+    spaced: tuple[str, ...]  # the Latin needles that may have their spaces and hyphens elsewhere
     pairs: tuple[str, ...]  # neighbouring ideographs of a name of four or more
     dates: tuple[Date, ...]  # where the name is a date, or the two ends of a range
     quantities: tuple[Quantity, ...]  # where the name is a number
@@ -51,7 +51,9 @@ class Prepared(NamedTuple):
     numeric: bool  # some name is a date or a number
     figures: tuple[str, ...]  # the names that are numbers and nothing else
     proper: bool  # some name is a proper name of several words, a date or a number
-    dates: tuple[Date, ...]
+    dates: tuple[Date, ...]  # of names that are one date
+    every_date: tuple[Date, ...]  # ends of ranges as well
+    quantities: tuple[Quantity, ...]
     hints: tuple[str, ...]  # an answer without any of these gives no name in part
     squeezed: tuple[str, ...]  # the needles without their spaces
     written: frozenset[str]  # the names as they are written, raw and in plain text
@@ -102,6 +104,8 @@ def prepare(
             for name in everything
         ),
         dates=tuple(date for name in everything if len(name.dates) == 1 for date in name.dates),
+        every_date=tuple(date for name in everything for date in name.dates),
+        quantities=tuple(quantity for name in everything for quantity in name.quantities),
         hints=tuple(hints),
         squeezed=tuple(needle.replace(" ", "") for needle in needles if _squeezable(needle)),
         written=frozenset(text for name in everything for text in (name.plain, name.raw.strip())),
@@ -134,10 +138,8 @@ def _squeezable(needle: str) -> bool:
     return len(needle) > 6 and needle.isascii()
 
 
-def _spaced(needle: str) -> re.Pattern[str]:
-    """Finds "back-flow" for "backflow", and "rearview" for "rear view"."""
-    letters = r"[\s-]?".join(map(re.escape, needle.replace(" ", "")))
-    return re.compile(rf"(?<![^\W_]){letters}(?![^\W_])")
+def _is_long(piece: str) -> bool:
+    return len(piece) > 4
 
 
 def _pairs(raw: str) -> tuple[str, ...]:
@@ -156,7 +158,8 @@ _ONE_UNIT = re.compile(r"\s*an? (?=[a-z]+\s*$)")
 
 
 def _name(raw: str, answer_type: AnswerType) -> Name:
-    text = _CLOCK.sub("", plain(raw)).strip()
+    whole, folded = plain(raw), fold(raw)
+    text = _CLOCK.sub("", whole).strip()
     found_dates = tuple(dates(text)) if answer_type != "number" else ()
     if found_dates and (
         len(found_dates) > 2 or _rest(text, ((d.start, d.end) for d in found_dates))
@@ -165,7 +168,7 @@ def _name(raw: str, answer_type: AnswerType) -> Name:
     numbers, noun = _numbers(text, bool(found_dates), answer_type)
     other = forms(raw, answer_type)
     family = frozenset(map(fold, other.family))
-    needles = dict.fromkeys((fold(raw), *map(fold, other.full), *map(fold, other.family)))
+    needles = dict.fromkeys((folded, *map(fold, other.full), *family))
     if not numbers and not found_dates and not text.isascii():
         needles |= dict.fromkeys(fold(same) for same in _renumbered(text))
     needles.pop(" ", None)
@@ -173,16 +176,16 @@ def _name(raw: str, answer_type: AnswerType) -> Name:
         needles = {}  # -551 folds to 551
     if numbers and not noun:
         needles = {}  # 5 is not the 5 of "5 million" or "July 5": only as a quantity
-    pieces = [fold(piece) for piece in _LIST.split(raw)]
-    parts = tuple(piece for piece in pieces if len(piece) > 4)
+    pieces = _LIST.split(raw)
+    parts = tuple(filter(_is_long, map(fold, pieces))) if len(pieces) > 1 else ()
     return Name(
         raw=raw,
-        plain=plain(raw).strip(),
+        plain=whole.strip(),
         needles=tuple(sorted(needles, key=_shortness)),
-        family=family - {fold(raw)},
+        family=family - {folded},
         places=tuple(map(fold, other.place)),
-        parts=parts if len(parts) == len(pieces) > 1 and not found_dates else (),
-        spaced=tuple(_spaced(needle) for needle in needles if _squeezable(needle)),
+        parts=parts if len(parts) == len(pieces) and not found_dates else (),
+        spaced=tuple(filter(_squeezable, needles)),
         pairs=_pairs(raw),
         dates=found_dates,
         quantities=numbers,
@@ -197,12 +200,14 @@ def _numbers(text: str, is_date: bool, answer_type: AnswerType) -> tuple[tuple[Q
         return (), ""
     if is_date and (answer_type == "date" or not text.replace(".", "", 1).isdigit()):
         return (), ""
-    numbers = quantities(_ONE_UNIT.sub("1 ", text))  # "a week" is one week, and not "741 weeks"
+    counted = _ONE_UNIT.sub("1 ", text)  # "a week" is one week, and not "741 weeks"
+    numbers = quantities(counted)
     if len(numbers) != 1 or numbers[0].bare:
         return (), ""
     number = numbers[0]
-    if text != (text := _ONE_UNIT.sub("1 ", text)) and not number.dimension:
+    if counted != text and not number.dimension:
         return (), ""
+    text = counted
     if not text.isascii() and not _is_count(text, number, answer_type):
         return (), ""
     counter = is_counter(text, number.end) if not number.unit else number.end
@@ -246,22 +251,3 @@ def finer(gold: Prepared, date: Date) -> list[Date]:
         for other in gold.dates
         if agreement(date, other) == "same" and agreement(other, date) == "coarser"
     ]
-
-
-@functools.lru_cache(maxsize=1 << 14)
-def needle_pattern(needle: str) -> re.Pattern[str]:
-    """Finds the words of a needle in plain text, whatever punctuation stands between them.
-
-    A lone ideograph has to be all that a clause says: 女 in 「她是女的」, not in 「女王」.
-    """
-    parts = needle.split()
-    pattern = r"[\W_]*".join(re.escape(part) for part in parts)
-    if len(parts) == 1 and len(parts[0]) == 1 and is_ideograph(parts[0]):
-        fillers = pack("zh")["fillers"]
-        return re.compile(
-            rf"(?:(?<=[{fillers['copulas']}])|(?<!\w)){pattern}(?=[{fillers['endings']}]?(?:\W|$|的))"
-        )
-    not_word = rf"[^\W_{IDEOGRAPH}]"
-    before = "" if is_ideograph(parts[0][0]) else rf"(?<!{not_word})"
-    after = "" if is_ideograph(parts[-1][-1]) else rf"(?!{not_word})"
-    return re.compile(before + pattern + after)

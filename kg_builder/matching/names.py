@@ -143,6 +143,11 @@ def _latin(name: str, answer_type: AnswerType) -> Iterator[str]:
         yield " ".join(parts[:-1])
 
 
+@functools.cache
+def _longest_title() -> int:
+    return max(len(title.split()) for title in words("en", "names", "titles"))
+
+
 def without_titles(parts: list[str], person: bool = True) -> list[str]:
     """A folded Latin name without titles before it and suffixes behind, two words at least left."""
     titles, suffixes = words("en", "names", "titles"), words("en", "names", "suffixes")
@@ -150,7 +155,7 @@ def without_titles(parts: list[str], person: bool = True) -> list[str]:
         numbered = words("en", "names", "numbered")
         if any(part in numbered for part in parts):  # World War II
             return parts
-    longest = max(len(title.split()) for title in titles)
+    longest = _longest_title()
     found = True
     while found:
         found = False

@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 # Ideographs; kana and hangul stay words like Latin letters.
 _IDEOGRAPHS = ((0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0x20000, 0x3FFFF))
+_FIRST, _USUAL = 0x3007, (0x4E00, 0x9FFF)  # 〇, and where nearly all of them are
 IDEOGRAPH = "〇\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 
 # Combining marks that decorate a letter. Marks of other scripts (dakuten, matras) make another letter.
@@ -43,7 +44,9 @@ _PUNCTUATION = {
 
 def is_ideograph(character: str) -> bool:
     code = ord(character)
-    return code == 0x3007 or any(low <= code <= high for low, high in _IDEOGRAPHS)
+    if code < _FIRST or _USUAL[0] <= code <= _USUAL[1]:
+        return code >= _FIRST
+    return code == _FIRST or any(low <= code <= high for low, high in _IDEOGRAPHS)
 
 
 @functools.cache
@@ -110,7 +113,7 @@ class _Plain(_Words):
 _WORDS = _Words()
 _PLAIN = _Plain()
 
-_DIGIT_SEPARATOR = re.compile(r"\d[.,．，]\d")
+_DIGIT_SEPARATOR = re.compile(r"[.,．，]\d")  # at the least; begins with what is rare
 _THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:[,，]\d{3})+(?!\d)")
 _POINT = re.compile(r"(?<=\d)[.．](?=\d)")
 _LOOSE_SIGN = re.compile(r"(?<![a-z+#])[+#]+")
@@ -138,6 +141,6 @@ def fold(text: str) -> str:
 
 def plain(text: str) -> str:
     """``text`` in the letters of ``fold`` with its punctuation, for what has to look at clauses."""
-    if "," in text or "，" in text:
+    if ("," in text or "，" in text) and _DIGIT_SEPARATOR.search(text):
         text = _THOUSANDS.sub(lambda found: re.sub("[,，]", "", found.group()), text)
     return text.translate(_PLAIN)

@@ -101,7 +101,7 @@ def chinese_value(text: str) -> float | None:
     last = 1.0
     for token in _NUMBERS.findall(text):
         if token in _DIGITS:
-            number = _DIGITS[token]
+            number = float(_DIGITS[token])
             last = 1.0 if number == 0 else last  # 一百零五 is 105, 一百五 is 150
         elif token in _SMALL:
             section += (number or 1) * _SMALL[token]
@@ -238,7 +238,9 @@ def _scan(text: str) -> Iterator[Numeral]:
 
 def may_be_worded(text: str) -> bool:
     """Whether a text may hold an English numeral; cheap, and sometimes wrongly so."""
-    return _WORDY.search(text) is not None and any(hint in text for hint in _HINTS)
+    if _WORDY.search(text) is None:
+        return False
+    return any(hint in text for hint in _HINTS)
 
 
 def numerals(text: str) -> list[Numeral]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Literal, NamedTuple
 
 from kg_builder.matching.lexicon import any_of, pack
@@ -22,8 +22,14 @@ _CLOSING = r"[\"')\]\s》」』]*"
 _OWNER = re.compile(rf"{_CLOSING}(?:的|')")
 _OPENING = r"(?:(?:the|an?|in|on|by|at|from|of|to)\s)*[\"'(《「『]*"
 _ITEM = r"(?P<other>[^,，。；;!?！？\n.]{1,40})"
+_COMMA, _ITEM_MARK = re.compile("[,，]"), re.compile("[、＠]")
+_FIRST_WORD = re.compile(r"[\W_]*([^\W_]+)")
+_HAN = re.compile(f"[{IDEOGRAPH}]")
 _ITEMS = re.compile(r"[,，。；;!?！？\n.]")
-# Words that show the constructions below; they have to be cues as well.
+# What a phrase may turn the meaning of a name into. A text is searched only for what its phrases allow.
+DENIED, TAKEN_BACK, ANSWERED, EXCEPTED, BESIDE, OFFERED, KIN, REFUSED = (
+    1 << bit for bit in range(8)
+)
 _BESIDES = [
     "齐名",
     "并称",
@@ -40,7 +46,6 @@ _BESIDES = [
     "接壤",
     "交界",
 ]
-_ODD = ["除", "between", "? no", "？不", *_BESIDES]
 _EXCEPT = re.compile(r"除(?:了|去|开)?[^,，。;；]*$")
 _OUTSIDE = re.compile(r"(?:之外|以外|外)(?!国)")
 # 「与李白齐名的杜甫」 names somebody else.
@@ -54,25 +59,30 @@ _VERB = re.compile(r"\b(?:is|was|are|were)\b")
 
 
 class Phrases:
-    """Phrases, by a few words so that every text with one of the phrases has one of them."""
+    """Phrases of several kinds, by a few words so that every text with a phrase has one of the words."""
 
-    def __init__(self, phrases: list[str]) -> None:
-        folded = {fold(phrase) for phrase in phrases}
-        cues = _cues(folded)
+    def __init__(self, kinds: Mapping[int, Iterable[str]]) -> None:
+        folded: dict[str, int] = {}
+        for kind, phrases in kinds.items():
+            for phrase in map(fold, phrases):
+                folded[phrase] = folded.get(phrase, 0) | kind
+        cues = _cues(set(folded))
         self._by_cue = {
-            cue: tuple(sorted(one for one in folded if f" {cue} " in one)) for cue in cues
+            cue: tuple(sorted(one for one in folded.items() if f" {cue} " in one[0]))
+            for cue in cues
         }
         self._cues = frozenset(cues)
 
-    def any_in(self, words: list[str], flat: str) -> bool:
-        """Whether one of them is in ``flat``, whose words are ``words``."""
+    def kinds_in(self, words: list[str], flat: str) -> int:
+        """The kinds, as bits, of the phrases in ``flat``, whose words are ``words``."""
+        kinds = 0
         if self._cues.isdisjoint(words):
-            return False
+            return kinds
         for cue in self._cues.intersection(words):
-            for phrase in self._by_cue[cue]:
-                if phrase in flat:
-                    return True
-        return False
+            for phrase, kind in self._by_cue[cue]:
+                if kind & ~kinds and phrase in flat:
+                    kinds |= kind
+        return kinds
 
 
 def _cues(phrases: set[str]) -> set[str]:
@@ -94,7 +104,6 @@ def _cues(phrases: set[str]) -> set[str]:
 
 class _Patterns(NamedTuple):
     turns: Phrases  # without one of them everything is asserted
-    refusals: Phrases
     harmless: re.Pattern[str]
     deny_zh: re.Pattern[str]
     deny_en: re.Pattern[str]
@@ -105,6 +114,7 @@ class _Patterns(NamedTuple):
     either: re.Pattern[str]
     or_right: re.Pattern[str]
     or_left: re.Pattern[str]
+    not_candidates: frozenset[str]  # what stands behind an "or" that offers nothing
     same: re.Pattern[str]
     candidates: re.Pattern[str]
     hedge_zh: re.Pattern[str]
@@ -121,17 +131,21 @@ class _Patterns(NamedTuple):
 def _patterns() -> _Patterns:
     zh, en = pack("zh"), pack("en")
     deny, deny_en, hedge, hedge_en = zh["negation"], en["negation"], zh["hedge"], en["hedge"]
-    phrases = [
-        *deny["words"], *deny["after"], *deny_en["words"], *deny_en["after"], *hedge["words"],
-        *hedge["or"], hedge["choice"], *hedge_en["words"], *hedge_en["or"],
-        *zh["belief"]["words"], *en["belief"]["words"], *_ODD, *(f"{k} of" for k in en["names"]["kin"]),
-    ]  # fmt: skip
-    refusals = [*zh["refusal"]["phrases"], *en["refusal"]["phrases"]]
+    turns = {
+        DENIED: [*deny["words"], *deny["after"], *deny_en["words"], *deny_en["after"]],
+        TAKEN_BACK: [*zh["belief"]["words"], *en["belief"]["words"]],
+        ANSWERED: ["? no", "？不"],
+        EXCEPTED: ["除"],
+        BESIDE: _BESIDES,
+        OFFERED: [*hedge["words"], *hedge["or"], hedge["choice"], *hedge_en["words"],
+                  *hedge_en["or"], "between"],
+        KIN: [f"{kin} of" for kin in en["names"]["kin"]],
+        REFUSED: [*zh["refusal"]["phrases"], *en["refusal"]["phrases"]],
+    }  # fmt: skip
     or_words = f"(?:{any_of(hedge['or'])}|{any_of(hedge_en['or'])})"
     verbs = "is|are|was|were|do|does|did|has|have|had|can|could|wo|would|should"
     return _Patterns(
-        turns=Phrases(phrases),
-        refusals=Phrases(refusals),
+        turns=Phrases(turns),
         harmless=re.compile(any_of([*deny["harmless"], *hedge["harmless"], *deny_en["harmless"]])),
         deny_zh=re.compile(any_of(deny["words"])),
         deny_en=re.compile(rf"{any_of(deny_en['words'])}|n't(?![a-z])"),
@@ -145,6 +159,7 @@ def _patterns() -> _Patterns:
         either=re.compile(r"不是.{1,20}就是|要么.{1,20}要么"),
         or_right=re.compile(rf"{_CLOSING}(?P<comma>[,，]?)\s*{or_words}\s*{_ITEM}"),
         or_left=re.compile(rf"{or_words}\s*{_OPENING}$"),
+        not_candidates=frozenset(hedge_en["not_candidates"]),
         same=re.compile(rf"{any_of(hedge['same'])}[^,，。；]*$"),
         candidates=re.compile(rf"{any_of(hedge['words'])}[^,，。；]*、|、[^,，。；]*{any_of(hedge['or'])}"),
         hedge_zh=re.compile(any_of(hedge["words"])),
@@ -160,9 +175,9 @@ def _patterns() -> _Patterns:
     )  # fmt: skip
 
 
-def may_matter(words: list[str], flat: str) -> bool:
-    """Whether the folded words around a name may deny it or offer it among others."""
-    return _patterns().turns.any_in(words, flat)
+def turns_in(words: list[str], flat: str) -> int:
+    """How folded words may turn the names among them, as bits: deny them, offer them among others …"""
+    return _patterns().turns.kinds_in(words, flat)
 
 
 def may_own(text: str, end: int) -> bool:
@@ -173,11 +188,6 @@ def may_own(text: str, end: int) -> bool:
 def refusal(text: str) -> re.Match[str] | None:
     """A phrase by which the answer (as ``plain`` gives it) says that it does not know."""
     return _patterns().refusal.search(text)
-
-
-def may_refuse(words: list[str], flat: str) -> bool:
-    """Whether folded words may hold a phrase of refusal."""
-    return _patterns().refusals.any_in(words, flat)
 
 
 def refuses(text: str, phrase: int, name: int) -> bool:
@@ -191,6 +201,7 @@ class Context(NamedTuple):
 
     is_gold: Callable[[str], bool]  # whether another candidate is right as well
     question: str  # as ``plain`` gives it: what it denies, the answer does not deny
+    turns: int  # as ``turns_in`` finds them in the whole answer
     strict: bool  # A "or" B of names and numbers are two candidates, of common nouns one thing
 
 
@@ -203,14 +214,20 @@ def stance(text: str, start: int, end: int, context: Context) -> Stance:
         before[-22:] + text[start:end] + after[:22]
     ):
         return "hedged"
-    clause = _masked(_CLAUSE.split(before)[-1])
-    if _denied(clause, after, context.question) or _denied_after(after):
+    clause, turns = _masked(_CLAUSE.split(before)[-1]), context.turns
+    if (turns & DENIED or "n't" in clause) and (
+        _denied(clause, after, context.question) or _denied_after(after)
+    ):
         return "negated"
-    if _taken_back(text, end, clause) or (_OUTSIDE.match(after) and _EXCEPT.search(clause)):
+    if turns & ANSWERED and _NO.match(text, end):
         return "negated"
-    if _BESIDE_ZH.search(clause) and _BESIDE.match(after):
+    if turns & TAKEN_BACK and _taken_back(text, end, clause):
+        return "negated"
+    if turns & EXCEPTED and _OUTSIDE.match(after) and _EXCEPT.search(clause):
+        return "negated"
+    if turns & BESIDE and _BESIDE_ZH.search(clause) and _BESIDE.match(after):
         return "related"
-    if _one_of_several(text, before, after, context):
+    if turns & OFFERED and _one_of_several(text, before, after, context):
         return "hedged"
     found = p.kin_of.search(clause) if " of" in clause or " to" in clause else None
     if found and not _speaks_of(found["who"], context.question):
@@ -236,8 +253,6 @@ def _speaks_of(subject: str, question: str) -> bool:
 def _taken_back(text: str, end: int, clause: str) -> bool:
     """Whether what the clause says somebody believes is said to be otherwise further on."""
     p = _patterns()
-    if _NO.match(text, end):
-        return True
     if not p.taken_back.search(text, end, end + 2 * REACH):
         return False
     return p.belief.search(clause) is not None
@@ -298,11 +313,12 @@ def _one_of_several(text: str, before: str, after: str, context: Context) -> boo
         rf"是[^，,]*(?:＠还是|还是[{IDEOGRAPH}《\"]*＠)", "＠".join(sentence)
     ):
         return True
-    clause = re.split("[,，]", sentence[0])[-1] + "＠" + re.split("[,，]", sentence[1])[0]
-    if "、" in clause and p.candidates.search(clause):
-        others = [item for item in re.split("[、＠]", clause) if item.strip()]
-        if not all(map(context.is_gold, others)):
-            return True
+    if "、" in sentence[0] or "、" in sentence[1]:
+        clause = _COMMA.split(sentence[0])[-1] + "＠" + _COMMA.split(sentence[1])[0]
+        if "、" in clause and p.candidates.search(clause):
+            others = [item for item in _ITEM_MARK.split(clause) if item.strip()]
+            if not all(map(context.is_gold, others)):
+                return True
     return _repeated(text, _CLAUSE.split(left)[-1])
 
 
@@ -320,10 +336,10 @@ def _candidate(
 ) -> bool:
     """Whether what stands at the other side of an "or" is another answer."""
     p = _patterns()
-    words = fold(other).split()
-    if not words or words[0] in pack("en")["hedge"]["not_candidates"] or context.is_gold(other):
+    first = _FIRST_WORD.match(other)
+    if first is None or first[1] in p.not_candidates or context.is_gold(other):
         return False
-    if re.search(f"[{IDEOGRAPH}]", other):
+    if _HAN.search(other):
         return not p.same.search(left)
     if context.strict:
         return not comma  # "24 hours, or 86,400 seconds" says the same twice

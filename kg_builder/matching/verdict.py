@@ -6,15 +6,16 @@ import functools
 import re
 from typing import Literal, NamedTuple
 
-from kg_builder.matching.answer import Answer, folded_question, mend
+from kg_builder.matching.answer import Answer, mend
 from kg_builder.matching.dates import Date, agreement
-from kg_builder.matching.golds import Name, Prepared, finer, prepare
+from kg_builder.matching.golds import Name, finer, prepare
 from kg_builder.matching.lexicon import any_of, pack
+from kg_builder.matching.mentions import mentions, respaced
 from kg_builder.matching.normalise import fold, is_ideograph, plain
 from kg_builder.matching.overlap import overlap
 from kg_builder.matching.quantities import is_lone_number, likeness
-from kg_builder.matching.stance import REACH, may_matter, may_refuse, refusal, refuses
-from kg_builder.question import AnswerType, Gold
+from kg_builder.matching.stance import REACH, REFUSED, refusal, refuses, turns_in
+from kg_builder.question import Gold
 
 Verdict = Literal["right", "wrong", "ambiguous"]
 
@@ -74,31 +75,27 @@ def matches(answer: str, gold: Gold, *, question: str = "") -> Match:
     """
     prepared = prepare(gold.objects, gold.need_all, gold.answer_type)
     flat = fold(answer)
-    if prepared.any_needle:
-        for needle in prepared.needles:
-            place = flat.find(needle)
-            if place >= 0:
-                if _plainly(answer, flat, place, needle, question, gold.answer_type):
-                    return Match("right", "named", needle.strip())
-                break
-        else:
-            for figure in prepared.figures:
-                place = flat.find(figure)
-                if (
-                    place >= 0
-                    and is_lone_number(answer, flat, figure)
-                    and _plainly(answer, flat, place, figure, question, gold.answer_type)
-                ):
-                    return Match("right", "number", figure.strip())
-            if not prepared.numeric and flat != " " and not _may_hold(flat, prepared):
-                return _IS_ABSENT
-    return _judge(Answer(answer, flat, prepared, question), gold)
+    text = Answer(answer, flat, prepared, question)
+    if not prepared.any_needle:
+        return _judge(text, gold)
+    for needle in prepared.needles:
+        place = flat.find(needle)
+        if place >= 0:
+            if _plainly(text, place, needle):
+                return Match("right", "named", needle.strip())
+            return _judge(text, gold)
+    for figure in prepared.figures:
+        place = flat.find(figure)
+        if place >= 0 and is_lone_number(answer, flat, figure) and _plainly(text, place, figure):
+            return Match("right", "number", figure.strip())
+    if prepared.numeric or flat == " " or _may_hold(text) or text.turns & REFUSED:
+        return _judge(text, gold)
+    return _IS_ABSENT
 
 
-def _plainly(
-    answer: str, flat: str, place: int, needle: str, question: str, kind: AnswerType
-) -> bool:
+def _plainly(text: Answer, place: int, needle: str) -> bool:
     """Whether a name stands in the answer with nothing around it that needs a closer look."""
+    answer, flat = text.raw, text.flat
     if len(needle) == len(flat):
         return True
     end = place + len(needle)
@@ -106,30 +103,26 @@ def _plainly(
         return False
     if not answer.isascii() and ("、" in answer or "·" in answer or "・" in answer):
         return False  # a list, or a name that may go on
-    if "《" in answer or (kind in ("person", "work") and is_ideograph(flat[end : end + 1] or "a")):
+    if "《" in answer or (
+        text.gold.answer_type in ("person", "work") and is_ideograph(flat[end : end + 1] or "a")
+    ):
         return False
     if answer.count(",") > 2 or "1." in answer or " / " in answer:
         return False
     around = flat[max(0, place - 2 * REACH) : end + 2 * REACH]
-    words = around.split()
-    if may_matter(words, around):
+    if text.turns and (
+        len(around) == len(flat) or text.turns & REFUSED or turns_in(around.split(), around)
+    ):
         return False
-    if may_refuse(words if len(around) == len(flat) else flat.split(), flat):
-        return False
-    return not question or needle not in folded_question(question)
+    return not text.question or needle not in text.flat_question
 
 
-def _may_hold(flat: str, prepared: Prepared) -> bool:
+def _may_hold(text: Answer) -> bool:
     """Whether an answer without any of the names may still hold one, in part or in other words."""
-    for hint in prepared.hints:
-        if hint in flat:
+    for hint in text.gold.hints:
+        if hint in text.flat:
             return True
-    if may_refuse(flat.split(), flat):
-        return True
-    if prepared.squeezed:
-        squeezed = flat.replace(" ", "")
-        return any(name in squeezed for name in prepared.squeezed)
-    return False
+    return bool(text.gold.squeezed) and text.squeezed
 
 
 def _judge(text: Answer, gold: Gold) -> Match:
@@ -144,7 +137,7 @@ def _judge(text: Answer, gold: Gold) -> Match:
         if mended is not text.raw:
             again = Answer(mended, fold(mended), text.gold, text.question)
             rank, found = min((rank, found), _best(again))
-    if may_refuse(text.words, text.flat):
+    if text.turns & REFUSED:
         rank = _refused(text, rank, found)
     reason = _REASONS[rank]
     return Match(REASONS[reason], reason, found.strip())
@@ -171,31 +164,34 @@ def _best(text: Answer) -> _Finding:
 
 
 def _find(text: Answer, name: Name) -> _Finding:
-    best = _ABSENT
+    best, there = _ABSENT, False
     for needle in name.needles:
         if needle in text.flat:
+            there = True
             best = min(best, _named(text, name, needle))
             if best[0] <= _RIGHT:
                 return best
-    if best == _ABSENT and name.spaced and text.squeezed:
-        for pattern in name.spaced:
-            found = pattern.search(text.plain)
-            if found:
-                best = min(best, _said(text, "named", found.group(), *found.span()))
+    if not there and name.spaced and text.squeezed:
+        for needle in name.spaced:
+            respelled = respaced(needle, text.plain)
+            if respelled is not None:
+                start, end = respelled
+                best = min(best, _said(text, "named", text.plain[start:end], start, end))
     if name.dates:
         best = min(best, _dated(text, name))
     if name.quantities:
         best = min(best, _counted(text, name))
-    if best != _ABSENT:
+    if there or best != _ABSENT:
         return best
-    there = [part for part in name.parts if part in text.flat]
-    if there:
-        return _RANK["reworded" if len(there) == len(name.parts) else "partial"], there[0]
+    parts = [part for part in name.parts if part in text.flat] if name.parts else []
+    if parts:
+        return _RANK["reworded" if len(parts) == len(name.parts) else "partial"], parts[0]
     for place in name.places:
         if place in text.flat:
             return _RANK["coarser"], place
-    if name.words is not None and any(hint in text.flat for hint in name.words.hints):
-        return _overlapping(text, name)
+    for hint in name.words.hints if name.words is not None else ():
+        if hint in text.flat:
+            return _overlapping(text, name)
     return _part_of(text, name)
 
 
@@ -219,8 +215,8 @@ def _named(text: Answer, name: Name, needle: str) -> _Finding:
         return _RANK["named"], needle
     echoed = text.question != "" and needle in text.flat_question and not text.is_choice
     best = _ABSENT
-    mentions = text.mentions(needle)
-    for start, end in mentions:
+    places = mentions(needle, text.plain)
+    for start, end in places:
         if any(a <= start and end <= b and b - a > end - start for a, b in text.covered):
             continue  # the 北京 of a 北京市 that was judged already
         if echoed and text.repeats(start, end):
@@ -230,8 +226,8 @@ def _named(text: Answer, name: Name, needle: str) -> _Finding:
         else:
             finding = _said(text, "named", needle, start, end)
         best = min(best, finding)
-    text.covered.extend(mentions)
-    if not mentions and len(needle) > 3:  # folding sees more alike than the pattern does
+    text.covered.extend(places)
+    if not places and len(needle) > 3:  # folding sees more alike than the pattern does
         return _RANK["named"], needle
     return best
 
@@ -321,6 +317,8 @@ def _overlapping(text: Answer, name: Name) -> _Finding:
 
 def _part_of(text: Answer, name: Name) -> _Finding:
     """A Chinese answer that gives a part of a name: 胃经 for 足阳明胃经."""
+    if not name.pairs:
+        return _ABSENT
     there = [pair for pair in name.pairs if pair in text.flat and pair not in text.flat_question]
     if not there:
         return _ABSENT

@@ -114,3 +114,19 @@ def kg_match(
         print_json(report.model_dump(mode="json"))
     else:
         console.print(report)
+
+
+@app.command("compile")
+def kg_compile() -> None:
+    """Compile what judges answers into machine code, for those who judge millions of them.
+
+    zhizhi kg compile          about a minute, once; needs a C compiler and zhizhi[compile]
+
+    The same verdicts, sooner (bench/matches.py says how much). Where the sources have changed since,
+    they are run until it is compiled again; ZHIZHI_COMPILED=0 always runs them.
+    """
+    from kg_builder.compiling import compile_matching
+
+    with console.status("Compiling, about a minute …"):
+        made = compile_matching()
+    console.print("Compiled." if made else "Compiled before, and nothing has changed since.")
