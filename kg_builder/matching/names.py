@@ -55,6 +55,7 @@ def forms(name: str, answer_type: AnswerType) -> Forms:
     if _HAN.search(bare):
         stripped = bare.strip(_MARKS)
         full.extend(_endings(stripped, answer_type))
+        full.extend(_weekdays(stripped))
         if answer_type in ("person", "term"):
             family.extend(_families(stripped))
         if answer_type in ("place", "term"):
@@ -75,6 +76,14 @@ def forms(name: str, answer_type: AnswerType) -> Forms:
                 full.extend((head, *_latin(head, answer_type)))
                 place.extend(tail)
     return Forms(tuple(full), tuple(family), tuple(place))
+
+
+def _weekdays(name: str) -> Iterator[str]:
+    """星期一, 周一 and 礼拜一; Sunday is 日 or 天."""
+    weeks = pack("zh")["names"]["weeks"]
+    if len(name) < 4 and name[-1] in "一二三四五六日天" and name[:-1] in weeks:
+        days = "日天" if name[-1] in "日天" else name[-1]
+        yield from (week + day for week in weeks for day in days if week + day != name)
 
 
 def _families(name: str) -> Iterator[str]:

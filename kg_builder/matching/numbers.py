@@ -65,9 +65,14 @@ _BELOW_100 = (
 _HUNDREDS = rf"(?:{_BELOW_100}|an?)[\s-]hundred(?:th(?![a-z])|(?:\s(?:and\s)?{_BELOW_100})?)"
 _BELOW_1000 = rf"(?:{_HUNDREDS}|{_BELOW_100})"
 _THOUSANDS = rf"(?:{_any(_MAGNITUDES)})(?:th)?(?![a-z])"
+_AND_HALF = r"(?:\sand\sa\shalf(?![a-z]))"
+# "half an hour", "an hour and a half": only before what is measured so.
+_HALVED = r"\s(?:hour|day|week|month|year|decade|centur|mile|kilomet|met[er]|pound|ton|inch|minute)"
 _ENGLISH = (
-    rf"(?:{_BELOW_1000}|half an?|an?)(?:[\s-]{_THOUSANDS}(?:,?\s(?:and\s)?{_BELOW_1000})?)+"
-    rf"|{_BELOW_1000}|(?:half a|a)\sdozen(?![a-z])"
+    rf"(?:{_BELOW_1000}{_AND_HALF}?|half an?|an?)"
+    rf"(?:[\s-]{_THOUSANDS}(?:,?\s(?:and\s)?{_BELOW_1000})?)+"
+    rf"|(?:{_BELOW_100}|half a|a)\sdozen(?![a-z])|{_BELOW_1000}{_AND_HALF}?"
+    rf"|half an?(?={_HALVED})|an?(?={_HALVED}[a-z]*{_AND_HALF})"
 )
 _CHINESE_MAGNITUDE = f"[多余]?[{''.join({**_SMALL, **_GREAT})}][{NUMERALS}\\d]*"
 # One pattern a script, each starting with a plain character class: scanning is then fast.
@@ -148,10 +153,10 @@ def other_script(written: str) -> str | None:
 
 
 def _english_value(text: str) -> float:
-    total = section = 0.0
+    total, section = 0.0, float(text in ("a", "an"))
     for word in re.split(r"[\s,-]+", text):
         if word == "half":
-            section = 0.5
+            section += 0.5
         elif word in _VALUES:
             section += _VALUES[word]
         elif word.startswith("hundred"):

@@ -121,8 +121,11 @@ def _measure(text: str, numeral: Numeral) -> Quantity:
         value, unit, end = value + float(inches[1]) / 12, lexicon.by_name["foot"], inches.end()
     elif not ordinal:
         unit, end = _unit_after(text, numeral.end)
-        if unit is not None and text.startswith("半", end):  # 两年半
-            value, end = value + 0.5, end + 1
+        if unit is None and text.startswith("个半", end):  # 两个半小时
+            unit, end = _unit_after_half(text, end)
+            value += 0.5 if unit else 0
+        elif unit is not None and (half := _HALF.match(text, end)):  # 两年半
+            value, end = value + 0.5, half.end()
     if (before.endswith("-") and not before[-2:-1].isalnum()) or before.endswith(("负", "零下")):
         value = -value
     after = text[end : end + 16].lstrip(), text[numeral.end : numeral.end + 2]
@@ -142,6 +145,7 @@ def _measure(text: str, numeral: Numeral) -> Quantity:
     )
 
 
+_HALF = re.compile(r"半|\sand\sa\shalf(?![a-z])")
 _ORDINAL = ("number", " no", " no.", "#", "第")
 
 
@@ -171,6 +175,15 @@ def _unit_after(text: str, place: int) -> tuple[Unit | None, int]:
         ):
             return unit, end
     return None, place
+
+
+def _unit_after_half(text: str, place: int) -> tuple[Unit | None, int]:
+    """The unit behind the 个半 at ``place``, whether it is one with 个 (个月) or without (小时)."""
+    unit, end = _unit_after(text, place + 2)
+    if unit is None:
+        unit, end = _unit_after(text[: place + 1] + text[place + 2 :], place)
+        end += 1
+    return (unit, end) if unit is not None else (None, place)
 
 
 def _is_bare(text: str, numeral: Numeral, unit: Unit | None, end: int) -> bool:
