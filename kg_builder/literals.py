@@ -122,8 +122,8 @@ def _date(text: str) -> Literal | None:
     if found := _ISO.fullmatch(text):
         year = int(found["y"]) * (-1 if found["sign"] else 1)
         month, day = found["m"], found["d"]
-        if not (found["sign"] or month) and len(found["y"]) == 3 and found["y"][0] == "0":
-            return None  # 007 is no year
+        if not (found["sign"] or month) and found["y"][0] == "0":
+            return None  # 007 and 0001 are no years
         if month and not int(month):
             month = day = None
         if day and not int(day):
@@ -144,8 +144,11 @@ def _day(year: int, month: str | None, day: str | None, about: str) -> Literal |
     """``year`` is astronomical. A day without a month is no date."""
     if (month and not _is_day(int(month), int(day or 1), year)) or (day and not month):
         return None
-    zh = f"{about}公元前{1 - year}年" if year < 1 else f"{about}{year}年"
-    en, key = (f"{1 - year} BC" if year < 1 else str(year)), f"{about}{year}"
+    zh, en, key = f"{about}{year}年", str(year), f"{about}{year}"
+    if year < 1:
+        zh, en = f"{about}公元前{1 - year}年", f"{1 - year} BC"
+    elif year < 100:  # 50年 alone is how long
+        zh, en = f"{about}公元{year}年", f"AD {year}"
     if month and day:
         m, d = int(month), int(day)
         zh = f"{zh}{m}月{d}日"

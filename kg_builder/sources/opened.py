@@ -109,10 +109,8 @@ def line_chunks(
         end = rest.rfind(b"\n") + 1
         if skipping:
             start = rest.find(b"\n") + 1
-            if start:
-                skipping, rest = False, rest[start:]
-                continue
-            rest = read_some(stream, report, size)
+            skipping, rest = not start, rest[start:] if start else b""
+            rest = rest or read_some(stream, report, size)
             continue
         more = b""
         if end:

@@ -108,12 +108,13 @@ def kg_match(
     A gold is a string, a list of strings (any of them is right), or an object as in questions.jsonl.
     """
     from kg_builder.matching import score_file
+    from zhizhi.judging import render_report
 
     report = score_file(file, answer, gold, label, question=question, by=by, leave_out=leave_out)
     if as_json:
         print_json(report.model_dump(mode="json"))
     else:
-        console.print(report)
+        render_report(report, console)
 
 
 @app.command("compile")

@@ -232,3 +232,14 @@ def test_a_byte_order_mark_inside_a_file_is_text(tmp_path: Path, inside: str) ->
     whole = inside.count(",") == 2
     assert len(rows) == 3 + whole
     assert report.bad.total == (not whole)
+
+
+def test_what_follows_a_line_too_long_is_not_lost(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(b"#" + 9 * b"x" + b"\nshort\nlast\n")  # the end of the long line ends a chunk
+    for size in range(1, 20):
+        report = ReadReport("x", 1.0)
+        with open_bytes(path) as stream:
+            found = b"".join(line_chunks(stream, report, size, 7)).split()
+        assert found == [b"short", b"last"], size
+        assert report.bad.total == 1, size
