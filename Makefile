@@ -33,8 +33,7 @@ install: $(STAMP)  ## Install the project with everything it needs to run
 # Of these sources; where they are younger, they are run, so a failure costs nothing but time.
 $(COMPILED): $(wildcard kg_builder/matching/*.py) | $(STAMP)
 	$(PIP) -e '.[compile]'
-	-$(BIN)/zhizhi kg compile
-	@touch $@
+	-$(BIN)/zhizhi kg compile && touch $@
 
 compile: $(COMPILED)  ## Compile what judges answers (needs gcc), for those who judge millions
 

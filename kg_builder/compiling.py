@@ -16,7 +16,7 @@ from kg_builder.matching.compiled import DIGEST, FOLDER, LIBRARY, MODULES, diges
 PACKAGE = Path(__file__).parent
 TOLD = 12  # lines of a compiler's complaint that are shown
 
-# -O1: twice as fast to compile as -O3, and what it makes is as fast.
+# -O1: compiles in 41 s where -O3 takes 57, and what it makes is as fast.
 _SETUP = """
 import sys
 from mypyc.build import mypycify

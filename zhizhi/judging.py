@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from rich.console import Console
 from rich.table import Table
 
 from eval.percent import percent
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from kg_builder.matching import MatchReport
+from kg_builder.matching import REASONS, MatchReport
 
 _AGREEMENT = ("accuracy", "precision", "recall", "passed")
 
 
 def render_report(report: MatchReport, console: Console) -> None:
     """Print the verdicts with their reasons, the agreement with labels, and both by system."""
-    from kg_builder.matching import REASONS
-
     left_out = f", {report.left_out:,} left out" if report.left_out else ""
     verdicts = Table(title=f"{report.n:,} answers judged{left_out}", title_justify="left")
     verdicts.add_column("verdict")
@@ -30,7 +23,7 @@ def render_report(report: MatchReport, console: Console) -> None:
         reasons = (
             f"{reason} {n:,}" for reason, n in report.reasons.items() if REASONS[reason] == verdict
         )
-        share = percent(count / report.n) if report.n else "–"
+        share = percent(count / report.n if report.n else None)
         verdicts.add_row(verdict, f"{count:,}", share, ", ".join(reasons))
     console.print(verdicts)
     systems = {"all": report, **report.systems}

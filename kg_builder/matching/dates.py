@@ -159,9 +159,7 @@ def _short_year(found: re.Match[str], year: int) -> int | None:
 
 
 def _may_name_month(text: str) -> bool:
-    if _WORDY.search(text) is None:
-        return False
-    return any(hint in text for hint in _MONTH_HINTS)
+    return _WORDY.search(text) is not None and any(hint in text for hint in _MONTH_HINTS)
 
 
 def _months(text: str) -> Iterator[tuple[int, int, int]]:
@@ -300,7 +298,7 @@ def dates(text: str) -> list[Date]:
         readers += [_numeric, _alone]
     for read in readers:
         for date in read(text):
-            if _valid(date) and not (taken and _overlaps(date, taken)):
+            if _valid(date) and all(date.end <= t.start or date.start >= t.end for t in taken):
                 taken.append(date)
     if not taken:
         return taken
@@ -309,10 +307,6 @@ def dates(text: str) -> list[Date]:
     if len(taken) > 1:
         taken.sort(key=_start)
     return taken
-
-
-def _overlaps(date: Date, taken: list[Date]) -> bool:
-    return any(date.end > t.start and date.start < t.end for t in taken)
 
 
 def _part(text: str, date: Date) -> str:

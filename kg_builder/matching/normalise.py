@@ -13,8 +13,8 @@ import unicodedata
 from collections.abc import Callable
 
 # Ideographs; kana and hangul stay words like Latin letters.
-_IDEOGRAPHS = ((0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0x20000, 0x3FFFF))
-_FIRST, _USUAL = 0x3007, (0x4E00, 0x9FFF)  # 〇, and where nearly all of them are
+_FIRST = 0x3007  # 〇
+_IDEOGRAPHS = ((0x4E00, 0x9FFF), (0x3400, 0x4DBF), (0xF900, 0xFAFF), (0x20000, 0x3FFFF))
 IDEOGRAPH = "〇\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 
 # Combining marks that decorate a letter. Marks of other scripts (dakuten, matras) make another letter.
@@ -44,9 +44,9 @@ _PUNCTUATION = {
 
 def is_ideograph(character: str) -> bool:
     code = ord(character)
-    if code < _FIRST or _USUAL[0] <= code <= _USUAL[1]:
-        return code >= _FIRST
-    return code == _FIRST or any(low <= code <= high for low, high in _IDEOGRAPHS)
+    return code >= _FIRST and (
+        code == _FIRST or any(low <= code <= high for low, high in _IDEOGRAPHS)
+    )
 
 
 @functools.cache

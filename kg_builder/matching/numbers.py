@@ -243,9 +243,7 @@ def _scan(text: str) -> Iterator[Numeral]:
 
 def may_be_worded(text: str) -> bool:
     """Whether a text may hold an English numeral; cheap, and sometimes wrongly so."""
-    if _WORDY.search(text) is None:
-        return False
-    return any(hint in text for hint in _HINTS)
+    return _WORDY.search(text) is not None and any(hint in text for hint in _HINTS)
 
 
 def numerals(text: str) -> list[Numeral]:

@@ -89,14 +89,14 @@ def quantities(text: str) -> list[Quantity]:
     measured_to = 0
     for numeral in numbers:
         # The 千 of 平方千米 is no number, nor is the 二 of 三分之二.
-        if numeral.start < measured_to or (taken and any(a <= numeral.start < b for a, b in taken)):
+        if numeral.start < measured_to or any(a <= numeral.start < b for a, b in taken):
             continue
         quantity = _measure(text, numeral)
         measured_to = quantity.end
         found.append(quantity)
     if taken:
         found.sort(key=_place)
-    return _sums(text, found) if len(found) > 1 else found
+    return _sums(text, found)
 
 
 def _place(quantity: Quantity) -> int:

@@ -220,9 +220,8 @@ def _quoted_rows(
         while cells is None and taken < MAX_QUOTED_LINES and end < len(text):
             line = end + 1
             end, taken = _line_end(text, line), taken + 1
-            if (
-                text.find(b'"', line, end) >= 0
-            ):  # nothing else closes what an earlier line left open
+            # Nothing but a quote closes what an earlier line left open.
+            if text.find(b'"', line, end) >= 0:
                 cells = _cells(text[start:end].decode("utf-8"), layout)
         if cells is None and taken < MAX_QUOTED_LINES and not last:
             # It may be closed in the next chunk.
