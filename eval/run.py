@@ -79,6 +79,7 @@ def evaluate(
     """
     settings = settings or EvaluationSettings()
     identity = [base_model.name, attempter.name, None if chain is None else chain.name]
+    identity.append(getattr(getattr(chain, "reader", None), "name", None))
     remembered = Remembered(attempter, chain, threads=settings.threads, told=told)
     backend = Backend(attempter, chain, load_settings())
     point = attempter.operating_point(profile=settings.profile, min_precision=None)

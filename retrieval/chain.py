@@ -18,10 +18,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from retrieval.engines import PassageIndex
 from retrieval.errors import ReadingError, SearchError
 from retrieval.evidence import Evidence, Reading, Reason
-from retrieval.extractive_reader import ExtractiveReader
 from retrieval.quarantine import trusted
 from retrieval.ranking import diversify
-from retrieval.reader import Reader
+from retrieval.reading.extractive_reader import ExtractiveReader, default_reader
+from retrieval.reading.reader import Reader
 from retrieval.reranker import Reranker, rerank
 
 if TYPE_CHECKING:
@@ -73,8 +73,8 @@ class State:
 class RetrievalChain:
     """Evidence from an index, from the web, or both, and a reader over it.
 
-    ``reader`` is the extractive one with what the index knows, unless another is given; a generative
-    reader that fails or is late is replaced by the extractive one.
+    ``reader`` is the extractive one unless another is given; a generative reader that fails or is late
+    is replaced by ``extractive``, without which the default span reader is loaded.
     """
 
     def __init__(
@@ -83,6 +83,7 @@ class RetrievalChain:
         *,
         web: Searcher | None = None,
         reader: Reader | None = None,
+        extractive: ExtractiveReader | None = None,
         reranker: Reranker | None = None,
         settings: ChainSettings | None = None,
         clock: Clock = time.monotonic,
@@ -91,7 +92,7 @@ class RetrievalChain:
         self.web = web
         self.reranker = reranker
         self.settings = settings or ChainSettings()
-        self.fallback = ExtractiveReader(index.reader_model() if index is not None else None)
+        self.fallback = extractive or default_reader()
         self.reader: Reader = reader or self.fallback
         self._clock = clock
         self.runnable = self._compose()

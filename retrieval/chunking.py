@@ -39,7 +39,7 @@ def chunks(text: str, settings: ChunkSettings) -> Iterator[str]:
         if text.strip():
             yield text.strip()
         return
-    pieces = [part for sentence in sentences(text) for part in _cut(sentence, settings.size)]
+    pieces = [part for sentence in sentences(text) for part in cut(sentence, settings.size)]
     start = 0
     while start < len(pieces):
         end, spent = start, 0.0
@@ -58,7 +58,7 @@ def chunks(text: str, settings: ChunkSettings) -> Iterator[str]:
         start = back
 
 
-def _cut(sentence: Sentence, size: int) -> Iterator[Sentence]:
+def cut(sentence: Sentence, size: int) -> Iterator[Sentence]:
     """A sentence in parts of at most ``size``, cut at a space or comma where there is one."""
     text, start = sentence.text, 0
     while weight(text[start:]) > size:

@@ -14,7 +14,6 @@ from kg_builder.passage import Passage
 from retrieval.embedder import Embedder
 from retrieval.evidence import Evidence
 from retrieval.index import Index, Mode, Progress
-from retrieval.reader_model import ReaderModel
 
 
 class PassageIndex(Protocol):
@@ -42,8 +41,6 @@ class PassageIndex(Protocol):
     def passages(self) -> Iterator[Passage]: ...
 
     def search(self, query: str, k: int = 10, mode: Mode = "hybrid") -> list[Evidence]: ...
-
-    def reader_model(self) -> ReaderModel | None: ...
 
     def info(self) -> dict[str, Any]: ...
 

@@ -50,7 +50,10 @@ class Citation(BaseModel):
 
 
 class Reading(BaseModel):
-    """What the chain gives back: an answer with at least one citation, or None with a reason."""
+    """What the chain gives back: an answer with at least one citation, or None with a reason.
+
+    ``closest``: where nothing is answered, the sentences that come closest; both sides of a conflict.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -58,6 +61,7 @@ class Reading(BaseModel):
     confidence: float | None = None
     reason: Reason | None = None
     citations: tuple[Citation, ...] = ()
+    closest: tuple[Citation, ...] = ()
     evidence: tuple[Evidence, ...] = ()
     provider: str = ""
     timings_ms: dict[str, float] = {}

@@ -6,7 +6,6 @@
                   /lexical/        bm25s, memory-mapped
                   /dense/          vectors, and cells above dense.EXACT_LIMIT
                   /embedder/       the embedded embedder; of any other only its name is kept
-                  /reader.json     what the extractive reader learnt from the passages
 
 A version never changes. Building writes a new one aside and then renames ``current``: a build that
 is killed leaves the old version in service, and a running service takes the new one with its next
@@ -25,17 +24,16 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 from kg_builder.files import write_manifest, write_text
 from kg_builder.passage import Passage
-from kg_builder.relation import Catalogue
+from retrieval.canonical import key as canonical_key
 from retrieval.dense import DenseIndex
 from retrieval.embedder import Embedder, Vectors
 from retrieval.errors import IndexRefusedError
 from retrieval.evidence import Evidence
-from retrieval.fusion import reciprocal_rank_fusion
+from retrieval.fusion import fuse, title_scores
 from retrieval.index_version import (
     EMBEDDER,
     FORMAT,
     FORMAT_VERSION,
-    READER,
     STORE,
     IndexVersion,
     default_dense_weight,
@@ -43,8 +41,7 @@ from retrieval.index_version import (
 )
 from retrieval.lexical import Hits, LexicalIndex
 from retrieval.passage_text import passage_text
-from retrieval.reader_model import ReaderModel, train_reader
-from retrieval.store import content_digest, document_of, write_store
+from retrieval.store import PassageStore, content_digest, document_of, write_store
 from retrieval.versions import (
     ASIDE,
     CURRENT,
@@ -59,14 +56,11 @@ from retrieval.versions import (
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-P = TypeVar("P", int, str)  # what an engine knows a passage by
 
 Mode = Literal["lexical", "dense", "hybrid"]
 Progress = Callable[[str, int, int], None]  # stage, done, total
 
 ENCODE_BLOCK = 512
-TITLE_WEIGHT = 1.0  # of the passages whose title the question names, beside BM25's 1
-READER_SAMPLE = 20_000  # passages that a reader learns from at most when none is given
 DEPTH = 50  # candidates that each ranking brings to the fusion, at least
 
 
@@ -74,7 +68,6 @@ class _Parts(NamedTuple):
     """What goes into a version beside its passages."""
 
     embedder: Embedder | None
-    reader: ReaderModel | None
     dense_weight: float | None  # None: by the kind of embedder
 
 
@@ -97,24 +90,19 @@ class Index:
         folder: Path,
         embedder: Embedder | None = None,
         *,
-        reader: ReaderModel | None = None,
         progress: Progress | None = None,
         dense_weight: float | None = None,
     ) -> Index:
         """Index ``passages`` alone, whatever the folder held before; lexically where no embedder
         is.
 
-        ``reader`` is what the extractive reader learnt from these passages; where none is given it
-        learns from a sample of them, with the built-in catalogue. It travels with the index.
         Vectors of unchanged passages are taken from the old version where its embedder is the same.
         """
         folder.mkdir(parents=True, exist_ok=True)
         with exclusive(folder):
             old = _open_current(folder, None, tolerate=True)
             held = list(passages)
-            if reader is None:
-                reader = train_reader(held[:: len(held) // READER_SAMPLE + 1], Catalogue.load())
-            parts = _Parts(embedder, reader, dense_weight)
+            parts = _Parts(embedder, dense_weight)
             return cls._write(held, folder, parts, old, progress)
 
     def add(self, passages: Iterable[Passage], *, progress: Progress | None = None) -> Index:
@@ -137,7 +125,7 @@ class Index:
             old = _open_current(self.folder, self._embedder)
             assert old is not None  # _open_current raises where nothing can be opened
             passages = [p for p in old.store.all() if keep(p)] + new
-            parts = _Parts(old.embedder, old.reader_model(), old.manifest["dense_weight"])
+            parts = _Parts(old.embedder, old.manifest["dense_weight"])
             fresh = self._write(passages, self.folder, parts, old, progress)
         with self._lock:
             self._version = fresh._version
@@ -172,8 +160,6 @@ class Index:
                     aside / "dense",
                 )
             record = None if embedder is None else embedder_record(embedder, aside / EMBEDDER)
-            if parts.reader is not None:
-                parts.reader.save(aside / READER)
             weight = parts.dense_weight
             if weight is None:
                 weight = default_dense_weight(embedder)
@@ -242,10 +228,6 @@ class Index:
     def embedder(self) -> Embedder | None:
         return self.version.embedder
 
-    def reader_model(self) -> ReaderModel | None:
-        """What the extractive reader learnt with this version, if anything was given."""
-        return self.version.reader_model()
-
     def info(self) -> dict[str, Any]:
         """What ``zhizhi index info`` prints."""
         version = self.version
@@ -272,9 +254,9 @@ class Index:
     def search(self, query: str, k: int = 10, mode: Mode = "hybrid") -> list[Evidence]:
         """The ``k`` passages that fit best, best first.
 
-        Hybrid fuses BM25, vectors and the titles that the question names. Scores are BM25 (lexical),
-        cosine (dense) or fused reciprocal ranks (hybrid). Without vectors hybrid does with the rest;
-        dense raises IndexRefusedError.
+        Hybrid fuses BM25, vectors and the titles that the question names. Scores are BM25
+        (lexical), cosine (dense) or fused (hybrid: see ``retrieval.fusion``). Without vectors hybrid
+        does with the rest; dense raises IndexRefusedError.
         """
         version = self.version
         pairs = rank(version, query, k, mode)
@@ -294,34 +276,29 @@ def rank(version: IndexVersion, query: str, k: int, mode: Mode) -> list[tuple[in
             f"{version.folder} holds no vectors. Build it with an embedder, or use lexical."
         )
     depth = k if mode != "hybrid" else max(DEPTH, 2 * k)
-    rankings: dict[str, list[int]] = {}
-    scored: list[tuple[int, float]] = []
+    named = titled(version.store, query) if mode == "hybrid" else []
+    lexical: list[tuple[int, float]] = []
+    dense: list[tuple[int, float]] = []
     if mode != "dense":
-        scored = _pairs(version.lexical.search(query, depth))
-        rankings["lexical"] = [position for position, _ in scored]
+        names = dict.fromkeys(title for _, title in named)
+        lexical = _pairs(version.lexical.search(query, depth, names))
     if mode != "lexical" and version.dense is not None:
         assert version.embedder is not None
         vector = version.embedder.encode_queries([query])[0]
-        scored = _pairs(version.dense.search(vector, depth))
-        rankings["dense"] = [position for position, _ in scored]
+        dense = _pairs(version.dense.search(vector, depth))
     if mode != "hybrid":
-        return scored[:k]
-    rankings["title"] = titled(version.store.named_in(query), rankings["lexical"])
-    return fuse(rankings, float(version.manifest["dense_weight"]))[:k]
+        return (lexical or dense)[:k]
+    titles = title_scores(named, version.store.size)
+    return fuse(lexical, dense, titles, float(version.manifest["dense_weight"]))[:k]
 
 
-def fuse(rankings: dict[str, list[P]], dense_weight: float) -> list[tuple[P, float]]:
-    """One ranking out of those by BM25 (lexical), vectors (dense) and title."""
-    weights = {"lexical": 1.0, "dense": dense_weight, "title": TITLE_WEIGHT}
-    return reciprocal_rank_fusion(rankings, weights)
-
-
-def titled(named: list[tuple[P, int]], lexical: list[P]) -> list[P]:
-    """Longer titles first; among the passages of one title, what BM25 prefers."""
-    ranks = {position: rank for rank, position in enumerate(lexical)}
-    last = len(lexical)
-    named = sorted(named, key=lambda row: (-row[1], ranks.get(row[0], last), row[0]))
-    return [position for position, _ in named]
+def titled(store: PassageStore, question: str) -> list[tuple[int, str]]:
+    """Positions of the passages whose title stands in the question, with that title."""
+    positions = [position for position, _ in store.named_in(question)]
+    return [
+        (position, canonical_key(passage.title))
+        for position, passage in zip(positions, store.at(positions), strict=True)
+    ]
 
 
 def _pairs(hits: Hits) -> list[tuple[int, float]]:

@@ -10,15 +10,14 @@ from retrieval.dense import DenseIndex
 from retrieval.embedder import Embedder, NgramEmbedder, SentenceTransformerEmbedder
 from retrieval.errors import EmbedderError, IndexRefusedError
 from retrieval.lexical import LexicalIndex
-from retrieval.reader_model import ReaderModel
 from retrieval.store import PassageStore
 
 FORMAT, FORMAT_VERSION = "zhizhi-index", 1
-STORE, EMBEDDER, READER = "passages.sqlite", "embedder", "reader.json"
+STORE, EMBEDDER = "passages.sqlite", "embedder"
 ALWAYS_HASHED = 32 * 2**20  # bytes; larger files are hashed only when asked for
-# Weight of the vector ranking beside BM25's 1 (see retrieval.fusion): the embedded embedder knows
-# little language, a pretrained one is BM25's equal.
-EMBEDDED_WEIGHT, PRETRAINED_WEIGHT = 0.2, 1.0
+# Weight of the cosines beside BM25's 1 (see retrieval.fusion): the embedded embedder knows little
+# language, a pretrained one is BM25's equal.
+EMBEDDED_WEIGHT, PRETRAINED_WEIGHT = 0.1, 1.0
 
 
 class IndexVersion:
@@ -82,10 +81,6 @@ class IndexVersion:
                 f"{folder}: its parts disagree on the number of passages: {sizes}."
             )
         return cls(folder, manifest, store, lexical, dense, used)
-
-    def reader_model(self) -> ReaderModel | None:
-        path = self.folder / READER
-        return ReaderModel.load(path) if READER in self.manifest["files"] else None
 
 
 def default_dense_weight(embedder: Embedder | None) -> float:

@@ -205,4 +205,4 @@ def _passage(text: str, metadata: dict[str, Any], identity: str | None) -> Passa
 
 
 def _is_index(source: Any) -> bool:
-    return hasattr(source, "reader_model")  # what a Searcher has not
+    return hasattr(source, "passages")  # what a Searcher has not

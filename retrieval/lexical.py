@@ -75,18 +75,32 @@ class LexicalIndex:
                 f"{folder}: no BM25 index ({error}). Build the index again."
             ) from error
 
-    def search(self, query: str, k: int) -> Hits:
-        """At most ``k`` hits with a score above zero; none where no term of the query occurs."""
+    def search(self, query: str, k: int, names: Iterable[str] = ()) -> Hits:
+        """At most ``k`` hits with a score above zero; none where no term of the query occurs.
+
+        ``names`` are parts of the query that count twice (see ``query_terms``).
+        """
         if self._engine is None or k < 1:
             return NO_HITS
-        # Each term counts once: a question that repeats a word means no more by it.
-        ids = self._engine.get_tokens_ids(list(dict.fromkeys(terms(query))))
+        ids = self._engine.get_tokens_ids(query_terms(query, names))
         if not ids:
             return NO_HITS
         scores = self._engine.get_scores_from_ids(ids)
         best = _best(scores, min(k, self.size))
         best = best[scores[best] > 0]
         return best, scores[best].astype(np.float32)
+
+
+def query_terms(query: str, names: Iterable[str] = ()) -> list[str]:
+    """The terms that BM25 adds up: each of the query's once, and once more each of its names'.
+
+    A question that repeats a word means no more by it. What it names (titles of passages) it is
+    about: a passage that has the other words alone does not answer it. Terms of a name that the
+    query, cut as a whole, does not have are left out.
+    """
+    found = list(dict.fromkeys(terms(query)))
+    named = dict.fromkeys(term for name in names for term in terms(name))
+    return found + [term for term in found if term in named]
 
 
 def _best(scores: NDArray[np.float32], k: int) -> NDArray[np.int64]:

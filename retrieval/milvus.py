@@ -3,7 +3,6 @@
     FOLDER/current                 as with files: the version that is served
     FOLDER/v000001/manifest.json   address, collection, embedder
                   /embedder/       the embedded embedder
-                  /reader.json     what the extractive reader learnt
     server                         the collection: passages, BM25 and vectors
 
 Machines that serve share the small folder (or a copy of it) and the server. Documents are added and
@@ -23,32 +22,27 @@ from typing import Any, Self
 
 from kg_builder.files import read_manifest, write_manifest, write_text
 from kg_builder.passage import Passage
-from kg_builder.relation import Catalogue
 from retrieval.embedder import Embedder
 from retrieval.errors import IndexRefusedError, SearchError
 from retrieval.evidence import Evidence
+from retrieval.fusion import fuse, title_scores
 from retrieval.index import (
     DEPTH,
     ENCODE_BLOCK,
-    READER_SAMPLE,
     Mode,
     Progress,
-    fuse,
     silent,
-    titled,
 )
 from retrieval.index_version import (
     EMBEDDER,
-    READER,
     check_files,
     default_dense_weight,
     embedder_record,
     find_embedder,
 )
+from retrieval.lexical import query_terms
 from retrieval.milvus_collection import FIELDS, Collection, MilvusError, mark, passage_of
 from retrieval.passage_text import passage_text
-from retrieval.reader_model import ReaderModel, train_reader
-from retrieval.segmentation import terms
 from retrieval.store import MAX_TITLED, content_digest, document_of, name_spans
 from retrieval.versions import (
     ASIDE,
@@ -100,7 +94,6 @@ class MilvusIndex:
         embedder: Embedder | None = None,
         *,
         uri: str,
-        reader: ReaderModel | None = None,
         progress: Progress | None = None,
         dense_weight: float | None = None,
     ) -> MilvusIndex:
@@ -124,9 +117,6 @@ class MilvusIndex:
                 collection.create(None if embedder is None else embedder.dimension)
                 _write(collection, held, embedder, progress or silent)
                 record = None if embedder is None else embedder_record(embedder, aside / EMBEDDER)
-                if reader is None:
-                    reader = train_reader(held[:: len(held) // READER_SAMPLE + 1], Catalogue.load())
-                reader.save(aside / READER)
                 if dense_weight is None:
                     dense_weight = default_dense_weight(embedder)
                 manifest = {
@@ -226,10 +216,6 @@ class MilvusIndex:
         self._refresh()
         return self.collection.count()
 
-    def reader_model(self) -> ReaderModel | None:
-        path = self.folder / self.name / READER
-        return ReaderModel.load(path) if path.exists() else None
-
     def info(self) -> dict[str, Any]:
         """What ``zhizhi index info`` prints."""
         return {
@@ -269,17 +255,18 @@ class MilvusIndex:
             return []
         collection = self.collection
         depth = k if mode != "hybrid" else max(DEPTH, 2 * k)
-        rankings: dict[str, list[str]] = {}
-        scored: list[tuple[str, float]] = []
+        named = _titled(query, collection) if mode == "hybrid" else []
+        lexical: list[tuple[str, float]] = []
+        dense: list[tuple[str, float]] = []
         if mode != "dense":
-            scored = collection.lexical(dict.fromkeys(terms(query)), depth)
-            rankings["lexical"] = [key for key, _ in scored]
+            names = dict.fromkeys(title for _, title in named)
+            lexical = collection.lexical(query_terms(query, names), depth)
         if mode != "lexical" and self.embedder is not None:
-            scored = collection.dense(self.embedder.encode_queries([query])[0].tolist(), depth)
-            rankings["dense"] = [key for key, _ in scored]
+            dense = collection.dense(self.embedder.encode_queries([query])[0].tolist(), depth)
+        scored = lexical or dense
         if mode == "hybrid":
-            rankings["title"] = titled(_named_in(query, collection), rankings["lexical"])
-            scored = fuse(rankings, float(self.manifest["dense_weight"]))
+            titles = title_scores(named, collection.count()) if named else {}
+            scored = fuse(lexical, dense, titles, float(self.manifest["dense_weight"]))
         scored = scored[:k]
         rows = collection.where("key", [key for key, _ in scored], ["key", *FIELDS])
         passages = {row["key"]: passage_of(row) for row in rows}
@@ -295,9 +282,9 @@ def is_milvus(folder: Path) -> bool:
     return _served(folder) is not None
 
 
-def _named_in(question: str, collection: Collection) -> list[tuple[str, int]]:
-    """As ``PassageStore.named_in``."""
-    spans = {mark(span): len(span) for span in name_spans(question)}
+def _titled(question: str, collection: Collection) -> list[tuple[str, str]]:
+    """As ``retrieval.index.titled``."""
+    spans = {mark(span): span for span in name_spans(question)}
     named: dict[str, list[str]] = {}
     for row in collection.where("name", spans, ["key", "name"]):
         named.setdefault(row["name"], []).append(row["key"])

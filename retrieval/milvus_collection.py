@@ -179,10 +179,12 @@ class Collection:
                 rows.close()
 
     def lexical(self, words: Iterable[str], k: int) -> list[tuple[str, float]]:
-        """(mark, BM25) of the passages that fit the terms best."""
+        """(mark, BM25) of the passages that fit the terms best; a term given twice counts twice."""
         text = hashed(words)
-        # Milvus Lite gives BM25 scores with a minus sign, the server without.
-        return [(mark, abs(score)) for mark, score in self._nearest("sparse", "BM25", text, k)]
+        # Milvus Lite gives BM25 scores with a minus sign, the server without; both multiply by k1 + 1,
+        # which retrieval.lexical leaves out: equal scores make the fusion the same.
+        hits = self._nearest("sparse", "BM25", text, k)
+        return [(mark, abs(score) / (K1 + 1)) for mark, score in hits]
 
     def dense(self, vector: list[float], k: int) -> list[tuple[str, float]]:
         """(mark, cosine) of the passages whose vectors are nearest."""

@@ -6,7 +6,7 @@ what they read. They are looked for in folded text without invisible characters,
 case and zero-width joiners hide nothing.
 
 This is one layer of several: what slips through is still fenced and escaped in the prompt
-(retrieval.reading_prompt), and an answer still has to be supported (retrieval.citations).
+(retrieval.reading.reading_prompt), and an answer still has to be supported (retrieval.reading.citations).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from functools import lru_cache
 
 from retrieval.canonical import canonical
 from retrieval.evidence import Evidence
-from retrieval.reading_pack import LANGUAGES, reading_pack
+from retrieval.reading.reading_pack import LANGUAGES, reading_pack
 
 # Delimiters of chat templates, of tool calls, and of our own prompt.
 MARKS = re.compile(

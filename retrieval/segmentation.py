@@ -58,6 +58,25 @@ def fold(text: str) -> str:
     return "".join(map(_fold_character, text))
 
 
+@functools.cache
+def _simple_forms() -> dict[int, str]:
+    """Traditional and compatibility characters with the simplified one that a reader sees instead."""
+    compatibility = ((0xF900, 0xFB00), (0x2F00, 0x2FE0), (0xFF01, 0xFF5F), (0x3000, 0x3001))
+    forms = {
+        code: folded
+        for low, high in compatibility
+        for code in range(low, high)
+        if len(folded := unicodedata.normalize("NFKC", chr(code))) == 1
+    }
+    table = _table()
+    return table | {code: table.get(ord(form), form) for code, form in forms.items()}
+
+
+def simplify(text: str) -> str:
+    """Script and width folded and the case kept; ``len(simplify(text)) == len(text)``."""
+    return text if text.isascii() else text.translate(_simple_forms())
+
+
 def is_han(text: str) -> bool:
     """Whether the text holds a Chinese character."""
     return _HAN.search(text) is not None

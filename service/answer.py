@@ -18,6 +18,7 @@ Abstention = Literal[
     "model_unavailable",  # it failed
     "deadline_exceeded",  # it was not done in time
     "fallback_always",  # it was not asked: the request wants retrieval
+    "no_model",  # there is none: the service answers from documents alone
 ]
 
 
@@ -42,12 +43,14 @@ class Answer(BaseModel):
     abstention: Abstention | None = None
     confidence: float | None = None
     citations: tuple[Citation, ...] = ()
+    closest: tuple[Citation, ...] = ()  # of a refusal: the sentences that came closest
     evidence: tuple[Evidence, ...] = ()
-    model: str  # the bundle that made it
+    model: str  # the bundle that made it; "retrieval-only" where no model is served
     index: str | None = None
     provider: str | None = None
     threshold: float | None = None
-    operating_point: OperatingPoint | None = None  # threshold, bound, n and δ that were used
+    # Threshold, bound, n and δ that were used; None, as is the threshold, where there is no model.
+    operating_point: OperatingPoint | None = None
     cached: bool = False
     timings_ms: dict[str, float] = {}
     usage: dict[str, int] = {}

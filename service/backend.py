@@ -16,6 +16,7 @@ from retrieval.evidence import Reading
 from service.batcher import Batcher
 from service.loop_thread import LoopThread
 from service.problems import Problem
+from service.retrieval_only import UNCERTIFIED, RetrievalOnly
 from service.router import Router
 from service.seams import PROFILES, AsyncChain, Chain, Sources
 from service.settings import Settings
@@ -38,6 +39,7 @@ class OperatingPoints(BaseModel):
     """What can be chosen between precision and coverage with this bundle."""
 
     model: str
+    direct: bool  # False where there is no model: every question is looked up
     default: str
     profiles: dict[str, OperatingPoint]
     certified: list[Certified]  # by rising precision; empty where nothing can be certified
@@ -71,7 +73,7 @@ class Backend:
         self._most = settings.max_queue + settings.max_batch  # those that wait, and those in work
         self._points: dict[tuple[str | None, float | None], OperatingPoint | None] = {}
         self.router = Router(
-            self.batcher.attempt,
+            self.batcher.attempt if self.has_model else None,
             self._read if chain is not None else None,
             model=self.model,
             index=self.index,
@@ -84,6 +86,11 @@ class Backend:
     @property
     def model(self) -> str:
         return self.attempter.name
+
+    @property
+    def has_model(self) -> bool:
+        """False where every question goes to retrieval at once."""
+        return not isinstance(self.attempter, RetrievalOnly)
 
     @property
     def index(self) -> str | None:
@@ -114,6 +121,7 @@ class Backend:
         """The operating point a request asks for.
 
         A ``min_precision`` that the bundle cannot certify raises a Problem that says what it can.
+        Without a model that is nothing.
         """
         profile = profile or self._default_profile
         point = self._point(profile, min_precision)
@@ -124,6 +132,8 @@ class Backend:
             raise Problem(
                 409, "unknown-profile", f"This bundle has no profile {profile!r}. It has: {known}."
             )
+        if not self.has_model:
+            raise Problem(409, "not-certified", UNCERTIFIED, certifiable=None)
         best = self.points.certified[-1].min_precision if self.points.certified else None
         can = (
             f"the most that it can certify is {best}"
@@ -148,6 +158,7 @@ class Backend:
                 certified[point.threshold] = Certified(min_precision=precision, point=point)
         return OperatingPoints(
             model=self.model,
+            direct=self.has_model,
             default=self._default_profile,
             profiles={name: point for name, point in profiles.items() if point is not None},
             certified=sorted(certified.values(), key=lambda c: c.min_precision),

@@ -191,7 +191,16 @@ def logprobs(outcome: Outcome) -> Logprobs | None:
 
 
 def about(outcome: Outcome) -> dict[str, Any]:
-    kept = {"route", "reason", "explanation", "abstention", "confidence", "citations", "index"}
+    kept = {
+        "route",
+        "reason",
+        "explanation",
+        "abstention",
+        "confidence",
+        "citations",
+        "index",
+        "closest",
+    }
     kept |= {"question", "provider", "threshold", "operating_point", "cached", "timings_ms"}
     return outcome.answer.model_dump(mode="json", include=kept)
 

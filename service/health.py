@@ -53,7 +53,7 @@ def readiness(desk: Desk, log: QuestionLog | None = None) -> Readiness:
         Check(
             name="retrieval",
             ok=backend.chain is not None,
-            required=False,
+            required=not backend.has_model,
             detail=backend.index or "not configured",
         ),
     ]

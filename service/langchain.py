@@ -121,5 +121,14 @@ def chunks(answer: Answer) -> Iterator[ChatGenerationChunk]:
 
 
 def metadata(answer: Answer) -> dict[str, Any]:
-    kept = {"route", "reason", "abstention", "confidence", "citations", "index", "provider"}
+    kept = {
+        "route",
+        "reason",
+        "abstention",
+        "confidence",
+        "citations",
+        "closest",
+        "index",
+        "provider",
+    }
     return {"model_name": answer.model, **answer.model_dump(mode="json", include=kept)}

@@ -116,7 +116,7 @@ class Metrics:
             self.first_token.labels(answer.route).observe(total / 1000)
         if answer.cached:
             return
-        if answer.abstention not in (None, "fallback_always"):
+        if answer.abstention not in (None, "fallback_always", "no_model"):
             self.refusals.labels("model", answer.abstention).inc()
         if answer.route == "refused" and "retrieval" in answer.timings_ms:
             self.refusals.labels("retrieval", answer.reason or "").inc()

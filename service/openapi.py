@@ -28,6 +28,7 @@ DIRECT = {
     "language": "zh",
     "confidence": 0.97,
     "citations": [],
+    "closest": [],
     "evidence": [],
     "model": "embedded-0.1",
     "index": "embedded-0.1",

@@ -124,8 +124,9 @@ class QuestionLog:
         self._recent[answer.id] = (answer.question, answer.answer)
         while len(self._recent) > RECENT:
             self._recent.popitem(last=False)
-        if outcome.attempt is None or not self._worth(outcome):
+        if not self._worth(outcome):
             return
+        attempt = outcome.attempt
         now = datetime.now(UTC)
         record = {
             "fingerprint": fingerprint(answer.question, answer.model),
@@ -136,9 +137,9 @@ class QuestionLog:
             "route": answer.route,
             "reason": answer.reason,
             "abstention": answer.abstention,
-            "confidence": outcome.attempt.confidence,
+            "confidence": attempt.confidence if attempt else None,
             "answer": answer.answer,
-            "attempt": outcome.attempt.text,
+            "attempt": attempt.text if attempt else None,
             "evidence": [evidence.passage.id for evidence in answer.evidence],
             "times": 1,
             "first_asked": now,
@@ -151,6 +152,10 @@ class QuestionLog:
 
     def _worth(self, outcome: Outcome) -> bool:
         answer = outcome.answer
+        if outcome.attempt is None:
+            # Without a model: what was looked for and not found in the documents.
+            looked_up = answer.abstention == "no_model" and outcome.reading is not None
+            return looked_up and answer.route == "refused"
         if answer.route != "direct":
             return True
         limit = (answer.threshold or 0.0) + self._margin

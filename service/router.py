@@ -2,9 +2,9 @@
 
 START ──ask──► ASKING ──sure──────► DIRECT
   │              ├────unsure──┐
-  └──────search──┼────────► SEARCHING ──read──► RETRIEVAL
-                 └──give_up──┐   └──give_up──┐
-                             └──► REFUSED ◄──┘
+  ├──────search──┼────────► SEARCHING ──read──► RETRIEVAL
+  │              └──give_up──┐   └──give_up──┐
+  └──────give_up─────────────┴──► REFUSED ◄──┘
 """
 
 from __future__ import annotations
@@ -52,6 +52,7 @@ class Move(StrEnum):
 TRANSITIONS: dict[tuple[State, Move], State] = {
     (State.START, Move.ASK): State.ASKING,
     (State.START, Move.SEARCH): State.SEARCHING,
+    (State.START, Move.GIVE_UP): State.REFUSED,
     (State.ASKING, Move.SURE): State.DIRECT,
     (State.ASKING, Move.UNSURE): State.SEARCHING,
     (State.ASKING, Move.GIVE_UP): State.REFUSED,
@@ -132,14 +133,15 @@ class _Run:
 class Router:
     """Decides the way of each question.
 
-    ``ask`` puts a question to the model, ``read`` (None without retrieval) to the retrieval chain;
-    ``model`` and ``index`` are the names that every answer carries. Where ``speculate`` says so of a
-    question, retrieval starts beside the generation and is given up when the model knows.
+    ``ask`` (None without a model) puts a question to the model, ``read`` (None without retrieval) to
+    the retrieval chain; ``model`` and ``index`` are the names that every answer carries. Where
+    ``speculate`` says so of a question, retrieval starts beside the generation and is given up when the
+    model knows.
     """
 
     def __init__(
         self,
-        ask: Ask,
+        ask: Ask | None,
         read: Read | None,
         *,
         model: str,
@@ -165,22 +167,22 @@ class Router:
     async def run(self, request: Request) -> AsyncIterator[Step | Outcome]:
         """Yield a Step for every state that is entered, and the Outcome last."""
         run = _Run(request, self._clock())
-        if request.fallback == "always":
-            run.abstention = "fallback_always"
-            yield run.move(Move.SEARCH)
-        else:
-            self._start_early(run)
-            try:
+        try:
+            if request.fallback == "always":
+                run.abstention = "fallback_always"
+                yield run.move(Move.SEARCH)
+            elif self._ask is None:
+                run.abstention = "no_model"
+                yield run.move(self._without_model(run))
+            else:
+                self._start_early(run)
                 yield run.move(Move.ASK)
-                yield run.move(await self._attempt(run))
-                if run.state is State.SEARCHING:
-                    yield run.move(await self._retrieve(run))
-            finally:
-                if run.early is not None:
-                    run.early.cancel()
-            yield self._outcome(run)
-            return
-        yield run.move(await self._retrieve(run))
+                yield run.move(await self._attempt(run, self._ask))
+            if run.state is State.SEARCHING:
+                yield run.move(await self._retrieve(run))
+        finally:
+            if run.early is not None:
+                run.early.cancel()
         yield self._outcome(run)
 
     def _start_early(self, run: _Run) -> None:
@@ -199,11 +201,18 @@ class Router:
     def _elapsed(self, since: float) -> float:
         return round(1000 * (self._clock() - since), 2)
 
-    async def _attempt(self, run: _Run) -> Move:
+    @staticmethod
+    def _without_model(run: _Run) -> Move:
+        if run.request.fallback == "never":
+            run.reason = "no_model"
+            return Move.GIVE_UP
+        return Move.SEARCH
+
+    async def _attempt(self, run: _Run, ask: Ask) -> Move:
         request = run.request
         try:
             async with asyncio.timeout(self._remaining(run)):
-                run.attempt = await self._ask(request.question)
+                run.attempt = await ask(request.question)
         except TimeoutError:
             run.abstention = run.reason = "deadline_exceeded"
         except AttemptError as error:
@@ -256,6 +265,8 @@ class Router:
         pack = language_pack(request.language or language_of(request.question))
         route = ENDS[run.state]
         confidence = attempt.confidence if attempt else None
+        # Without a model there is nothing that a threshold could let through.
+        point = request.point if self._ask is not None else None
         if route == "direct" and attempt is not None:
             text = attempt.text
         elif route == "retrieval" and reading is not None and reading.answer is not None:
@@ -276,12 +287,13 @@ class Router:
             abstention=run.abstention,
             confidence=confidence,
             citations=reading.citations if route == "retrieval" and reading else (),
+            closest=reading.closest if route == "refused" and reading else (),
             evidence=reading.evidence[:EVIDENCE_SHOWN] if reading else (),
             model=self._model,
             index=self._index,
             provider=(reading.provider or None) if reading else None,
-            threshold=request.point.threshold,
-            operating_point=request.point,
+            threshold=point.threshold if point else None,
+            operating_point=point,
             timings_ms=run.timings,
             usage=_usage(attempt),
         )

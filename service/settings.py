@@ -78,6 +78,11 @@ class Settings(BaseSettings):
         description="Cross-encoder of sentence-transformers (folder or id) that puts the passages "
         "in order again; empty: none.",
     )
+    span_reader: str = Field(
+        default="",
+        description="Question-answering model of transformers (folder or hub id), or a reader of zhizhi "
+        "reader train, that finds answers in the evidence; empty: the one that comes with zhizhi.",
+    )
     reader_url: str = Field(
         default="",
         description="OpenAI-compatible server that reads the evidence, such as http://vllm:8000/v1; "

@@ -33,7 +33,7 @@ ALONE = Split()
 def launched() -> Split:
     """The split that ``accelerate launch`` or ``torchrun`` made; ALONE where neither did."""
     import torch
-    from accelerate import PartialState  # type: ignore[import-untyped]
+    from accelerate import PartialState
 
     # Without a GPU it has to be told: it looks for none, and takes each process for alone.
     state = PartialState(cpu=not torch.cuda.is_available())

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zhizhi.serving import open_run
+from zhizhi.serving import Served, open_served
 from zhizhi.stage import console
 
 if TYPE_CHECKING:
@@ -19,8 +18,8 @@ BADGES = {
 }
 
 
-def ask_once(out: Path, question: str, *, profile: str | None, fallback: str) -> Answer:
-    """One answer from a finished run."""
+def ask_once(served: Served, question: str, *, profile: str | None, fallback: str) -> Answer:
+    """One answer from a finished run, or from an index of documents."""
     from service.backend import Backend
     from service.desk import Desk
     from service.requests import QaRequest
@@ -31,7 +30,7 @@ def ask_once(out: Path, question: str, *, profile: str | None, fallback: str) ->
         QaRequest, {"question": question, "profile": profile, "fallback": fallback}, "the question"
     )
     settings = load_settings()
-    model, chain = open_run(out, settings)
+    model, chain = open_served(served, settings)
     backend = Backend(model, chain, settings)
     try:
         desk = Desk(settings, backend)
@@ -53,5 +52,7 @@ def show(answer: Answer) -> None:
         console.print(f"[dim]{answer.reason}[/dim]")
     for citation in answer.citations:
         console.print(f"  [{citation.number}] {citation.title}: {citation.quote}", markup=False)
+    for citation in answer.closest:
+        console.print(f"  … {citation.title}: {citation.quote}", markup=False, style="dim")
     total = answer.timings_ms.get("total")
     console.print(f"[dim]{answer.model}{'' if total is None else f', {total:.0f} ms'}[/dim]")

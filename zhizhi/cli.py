@@ -10,11 +10,23 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from kg_builder.errors import UserError
 from zhizhi import __version__
-from zhizhi.commands import base, bench, bundle, eval, index, keys, kg, labels, log, train
-from zhizhi.commands.options import RUN, Host, Json, Out, Port, RecipeName, print_json
+from zhizhi.commands import base, bench, bundle, eval, index, keys, kg, labels, log, reader, train
+from zhizhi.commands.options import (
+    RUN,
+    Documents,
+    Host,
+    Json,
+    Out,
+    Port,
+    RecipeName,
+    ServedIndex,
+    ServedRun,
+    print_json,
+)
 from zhizhi.stage import console
 
 app = typer.Typer(
@@ -36,6 +48,7 @@ app.add_typer(labels.app, name="labels")
 app.command()(train.train)
 app.add_typer(index.app, name="index")
 app.add_typer(eval.app, name="eval")
+app.add_typer(reader.app, name="reader")
 
 
 @app.callback(invoke_without_command=True)
@@ -81,38 +94,63 @@ def demo(
     if as_json:
         print_json(done.table)
     if serve:
-        from zhizhi.serving import serve_run
+        from zhizhi.serving import Served, run_service
 
-        raise typer.Exit(serve_run(out, settings, listener))
+        raise typer.Exit(run_service(Served(out), settings, listener))
 
 
 @app.command()
 def serve(
-    out: Out = RUN,
+    out: ServedRun = None,
+    index: ServedIndex = None,
+    documents: Documents = None,
     host: Host = None,
     port: Port = None,
 ) -> None:
-    """Serve a finished run: the page at /, the API under /v1, its documentation at /docs."""
+    """Serve a finished run, your own documents, or both: the page at /, the API under /v1.
+
+    zhizhi serve                                the run in runs/demo
+
+    zhizhi serve --documents docs/              index your documents, serve them
+
+    zhizhi serve --index runs/docs              an index that is there
+
+    zhizhi serve --out RUN --documents docs/    behind a run's refusals
+
+    Without a run there is no model: a question is answered with citations from the documents, or refused
+    with the reason. The API's documentation is at /docs.
+    """
     from service.server import bind
     from service.settings import load_settings
-    from zhizhi.serving import serve_run
+    from zhizhi.document_index import choose_served
+    from zhizhi.serving import run_service
 
     settings = load_settings(host=host, port=port)
-    raise typer.Exit(serve_run(out, settings, bind(settings.host, settings.port)))
+    listener = bind(settings.host, settings.port)  # a port in use is known before the work
+    raise typer.Exit(run_service(choose_served(out, index, documents or []), settings, listener))
 
 
 @app.command()
 def ask(
     question: Annotated[str, typer.Argument(help="The question, in Chinese or English.")],
-    out: Out = RUN,
+    out: ServedRun = None,
+    index: ServedIndex = None,
+    documents: Documents = None,
     profile: Annotated[str | None, typer.Option(help="chat, webqa or strict.")] = None,
     fallback: Annotated[str, typer.Option(help="auto, never or always.")] = "auto",
     as_json: Json = False,
 ) -> None:
-    """Ask one question in the terminal: the same answer that the service gives."""
-    from zhizhi.asking import ask_once, show
+    """Ask one question in the terminal: the same answer that the service gives.
 
-    answer = ask_once(out, question, profile=profile, fallback=fallback)
+    zhizhi ask "法国的首都是?"                  the run in runs/demo
+
+    zhizhi ask "年假有几天?" --index runs/docs  your own documents alone
+    """
+    from zhizhi.asking import ask_once, show
+    from zhizhi.document_index import choose_served
+
+    served = choose_served(out, index, documents or [], quiet=as_json)
+    answer = ask_once(served, question, profile=profile, fallback=fallback)
     if as_json:
         print_json(answer.model_dump(mode="json"))
     else:
@@ -130,7 +168,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         app(arguments)
     except UserError as error:
-        console.print(f"[bold red]Error:[/bold red] {error}", markup=True, soft_wrap=True)
+        # What is in brackets is part of the message, not markup: zhizhi[documents].
+        console.print(f"[bold red]Error:[/bold red] {escape(str(error))}", soft_wrap=True)
         sys.exit(2)
     except KeyboardInterrupt:
         console.print(

@@ -31,14 +31,40 @@ class IndexingError(UserError):
 
 
 def make_index(
-    recipe: Recipe, passages: Sequence[Passage], training: Sequence[Question], out: Path
+    recipe: Recipe,
+    passages: Sequence[Passage],
+    training: Sequence[Question],
+    out: Path,
+    prose: Sequence[Passage] = (),
 ) -> dict[str, Any]:
-    """Index ``passages`` under ``out``. Only questions of the training split teach the embedder."""
+    """Index ``passages`` under ``out``, with ``prose`` beside or in place of those about the same entity.
+
+    Only questions of the training split teach the embedder.
+    """
     from retrieval.index import Index
 
+    passages = with_prose(passages, prose, alone=recipe.retrieval.prose == "alone")
     passages = [p for p in passages if is_told(p.entities[0], recipe.retrieval.untold_share)]
     index = Index.build(passages, out, embedder(recipe.retrieval.embedder, passages, training))
     return {"passages": index.size}
+
+
+def with_prose(
+    passages: Sequence[Passage], prose: Sequence[Passage], *, alone: bool
+) -> list[Passage]:
+    """``passages`` with the ``prose`` about their entities in their language; ``alone``: in their place.
+
+    Prose about an entity that no passage tells is left out: it belongs to another graph.
+    """
+    found = {(p.language, p.entities[0]): p for p in prose}
+    made: list[Passage] = []
+    for passage in passages:
+        other = found.get((passage.language, passage.entities[0]))
+        if other is None or not alone:
+            made.append(passage)
+        if other is not None:
+            made.append(other)
+    return made
 
 
 def is_told(entity: str, untold_share: float) -> bool:

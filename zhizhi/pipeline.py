@@ -12,12 +12,14 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kg_builder.errors import UserError
 from kg_builder.files import digest, read_jsonl, read_manifest, write_json, write_jsonl
 from kg_builder.passage import Passage
+from kg_builder.prose import read_prose
 from kg_builder.question import Question
 from training.label import Label
 from training.split import ALONE, launched
@@ -102,7 +104,7 @@ def train(
         indexed = stages.begin(
             "retrieval",
             "Index the passages",
-            [built["key"], settings["retrieval"]],
+            [built["key"], settings["retrieval"], _prose_key(recipe)],
             _indexing,
             recipe,
             graph,
@@ -278,7 +280,14 @@ def run(recipe: Recipe, out: Path, *, progress: bool = True) -> Run:
     _, evaluated = stages.run(
         "evaluation",
         "Evaluate: every arm on held-out entities",
-        [trained.calibrated_by, settings["retrieval"], settings["evaluation"], recipe.ablation],
+        [
+            trained.calibrated_by,
+            settings["retrieval"],
+            _prose_key(recipe),
+            _reader_key(),
+            settings["evaluation"],
+            recipe.ablation,
+        ],
         evaluating,
     )
     return Run(out, recipe, evaluated["table"])
@@ -291,7 +300,23 @@ def _indexing(
     from zhizhi.indexing import make_index
 
     passages = [Passage.model_validate(r) for r in read_jsonl(graph / "passages.jsonl")]
-    return make_index(recipe, passages, training, where)
+    return make_index(recipe, passages, training, where, _prose(recipe))
+
+
+def _prose(recipe: Recipe) -> list[Passage]:
+    return [] if recipe.retrieval.prose == "none" else read_prose(recipe.languages)
+
+
+def _prose_key(recipe: Recipe) -> str:
+    """Changes with the prose that is used, which no setting tells."""
+    return digest([passage.model_dump(mode="json") for passage in _prose(recipe)])
+
+
+def _reader_key() -> str:
+    """Changes with the span reader that comes with the project."""
+    from retrieval.reading.span_reader import FOLDER
+
+    return digest([sha256(path.read_bytes()).hexdigest() for path in sorted(FOLDER.iterdir())])
 
 
 def _tuning(

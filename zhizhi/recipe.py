@@ -41,6 +41,8 @@ class RetrievalSettings(BaseModel):
     # Share of the graph's entities that the index tells nothing about, so that there are questions which
     # neither the model nor the passages answer: what is said to those is part of the experiment.
     untold_share: float = Field(0.0, ge=0, lt=1)
+    # Prose about entities of the embedded graph (kg_builder/data/prose): beside their passages, or alone.
+    prose: Literal["none", "beside", "alone"] = "none"
 
 
 class Limits(BaseModel):

@@ -11,7 +11,7 @@ from retrieval.errors import SearchSettingsError
 if TYPE_CHECKING:
     from retrieval.chain import RetrievalChain
     from retrieval.engines import PassageIndex
-    from retrieval.reader import Reader
+    from retrieval.reading.reader import Reader
     from retrieval.reranker import Reranker
     from retrieval.web.search import WebSearch
     from service.settings import Settings
@@ -22,11 +22,13 @@ SEARXNG = "searxng"
 def make_chain(index: PassageIndex | None, settings: Settings) -> RetrievalChain:
     """The chain that the settings describe."""
     from retrieval.chain import ChainSettings, RetrievalChain
+    from retrieval.reading.extractive_reader import ExtractiveReader
 
     return RetrievalChain(
         index,
         web=web_search(settings),
         reader=reader(settings),
+        extractive=ExtractiveReader.load(settings.span_reader) if settings.span_reader else None,
         reranker=reranker(settings),
         settings=ChainSettings(order=settings.order),
     )
@@ -73,7 +75,7 @@ def reader(settings: Settings) -> Reader | None:
     if not (settings.reader_url or settings.reader_model):
         return None
     from retrieval.chat_model import OpenAIChat
-    from retrieval.generative_reader import GenerativeReader
+    from retrieval.reading.generative_reader import GenerativeReader
 
     if settings.reader_model:
         if settings.reader_url:

@@ -20,8 +20,11 @@ const store = {
 let language = store.get("language", navigator.language.startsWith("zh") ? "zh" : "en");
 if (!words[language]) language = "zh";
 const say = () => words[language];
+/** The word of that key; where there is no model, the one that says so. */
+const text = (key) => (modelless() && say().retrieval_only[key]) || say()[key];
 
 let points = null; // what can be chosen between precision and coverage
+const modelless = () => points?.direct === false; // every question is looked up
 let examples = [];
 let current = null; // AbortController of the question being answered
 const exchanges = [];
@@ -31,11 +34,11 @@ const exchanges = [];
 function speak() {
   document.documentElement.lang = say().html;
   document.title = language === "zh" ? "知之" : "Zhizhi";
-  for (const node of document.querySelectorAll("[data-say]")) node.textContent = say()[node.dataset.say];
+  for (const node of document.querySelectorAll("[data-say]")) node.textContent = text(node.dataset.say);
   for (const node of document.querySelectorAll("[data-say-label]"))
     node.setAttribute("aria-label", say()[node.dataset.sayLabel]);
   for (const node of document.querySelectorAll("[data-say-placeholder]"))
-    node.placeholder = say()[node.dataset.sayPlaceholder];
+    node.placeholder = text(node.dataset.sayPlaceholder);
   $("language").textContent = say().other;
   $("language").lang = language === "zh" ? "en" : "zh-CN";
   $("forget").title = say().forget_long;
@@ -79,6 +82,11 @@ function showPoints() {
   const range = $("precision");
   const certified = points.certified;
   const standard = points.profiles[points.default];
+  for (const id of ["direct-legend", "slider", "fallback-choice"]) $(id).hidden = modelless();
+  if (modelless()) {
+    $("chosen").textContent = "";
+    return;
+  }
   $("slider").querySelector(".track").hidden = certified.length < 2;
   range.max = Math.max(0, certified.length - 1);
   if (!touched && standard) {
@@ -145,7 +153,7 @@ async function submit(question) {
   if (!question || current) return;
   const exchange = new Exchange(question);
   add(exchange);
-  exchange.waiting(say().step_asking);
+  exchange.waiting(modelless() ? say().step_searching.no_model : say().step_asking);
   exchange.element.scrollIntoView({ block: "start", behavior: "smooth" });
   current = new AbortController();
   busy(true);
@@ -263,6 +271,6 @@ if (exchanges.length) exchanges.at(-1).element.scrollIntoView({ block: "start" }
 get("v1/examples").then((found) => { examples = found; showExamples(); }).catch(() => {});
 get("v1/operating-points").then((found) => {
   points = found;
-  showPoints();
+  speak();
   $("serving").textContent = found.model;
 }).catch(() => {});

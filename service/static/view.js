@@ -95,7 +95,7 @@ function source(item, say, id) {
     el("blockquote", {}, ...highlighted(item.text, item.quotes)));
 }
 
-/** Cited passages with their quotes marked; without citations, what was found in vain. */
+/** Cited passages with their quotes marked; of a refusal, what was found, the closest first. */
 function evidence(answer, say, id) {
   const passages = new Map(answer.evidence.map((e) => [e.passage.id, e]));
   let items;
@@ -105,13 +105,15 @@ function evidence(answer, say, id) {
       text: passages.get(c.passage_id)?.passage.text ?? c.quote, quotes: [c.quote],
     }));
   } else if (answer.route === "refused") {
+    const quotes = (e) => answer.closest.filter((c) => c.passage_id === e.passage.id).map((c) => c.quote);
     items = answer.evidence.map((e) => ({
-      title: e.passage.title, url: e.passage.url, source: e.source, text: e.passage.text, quotes: [],
+      title: e.passage.title, url: e.passage.url, source: e.source, text: e.passage.text, quotes: quotes(e),
     }));
+    items.sort((a, b) => b.quotes.length - a.quotes.length);
   } else return null;
   if (!items.length) return null;
   const words = answer.citations.length ? say.evidence(items.length) : say.found(items.length);
-  return el("details", { className: "evidence", open: answer.citations.length > 0 },
+  return el("details", { className: "evidence", open: answer.citations.length + answer.closest.length > 0 },
     el("summary", {}, words), el("ol", {}, ...items.map((item) => source(item, say, id))));
 }
 

@@ -17,10 +17,8 @@ from retrieval.engines import PassageIndex, open_index
 from retrieval.errors import IndexRefusedError, SearchError
 from retrieval.index import Index
 from retrieval.milvus import FORMAT, UNFINISHED, MilvusIndex
-from retrieval.reader_model import ReaderModel
 
 ENGINES = ["files", "milvus"]
-READER = ReaderModel.untrained()  # training one takes longer than all else
 
 
 class Counting:
@@ -53,8 +51,8 @@ def build(
     engine: str, passages: Sequence[Passage], folder: Path, embedder: Counting | None = None
 ) -> PassageIndex:
     if engine == "milvus":
-        return MilvusIndex.build(passages, folder, embedder, uri="passages.db", reader=READER)
-    return Index.build(passages, folder, embedder, reader=READER)
+        return MilvusIndex.build(passages, folder, embedder, uri="passages.db")
+    return Index.build(passages, folder, embedder)
 
 
 def extra(identity: str = "new", text: str = "云梦泽的水神是湘君。") -> Passage:
@@ -95,6 +93,32 @@ def test_engines_agree(passages: list[Passage], tmp_path: Path) -> None:
             assert one[0].passage == other[0].passage
         one, other = here.search(question, 12, "lexical"), there.search(question, 12, "lexical")
         assert {e.passage.id for e in one} == {e.passage.id for e in other}
+
+
+@pytest.mark.parametrize("mode", ["lexical", "hybrid"])
+def test_engines_score_alike(mode, passages: list[Passage], tmp_path: Path) -> None:
+    here = build("files", passages, tmp_path / "files")
+    there = build("milvus", passages, tmp_path / "milvus")
+    for question in ("韩松的母亲是谁?", "海宁城的市花是什么?", "《夜航书》是哪年出版的?"):
+        one = {e.passage.id: e.score for e in here.search(question, 20, mode)}
+        other = {e.passage.id: e.score for e in there.search(question, 20, mode)}
+        assert other == pytest.approx(one, rel=1e-3)
+
+
+def test_a_title_in_passing_does_not_outweigh_the_words(engine: str, tmp_path: Path) -> None:
+    others = [extra(f"p{n}", f"{n}号水库建于山间。") for n in range(30)]
+    named = Passage(id="named", title="德国", text="德国是欧洲的国家，首都是柏林，德国人口众多。")
+    right = Passage(
+        id="right", title="风力发电", text="2010年底，德国利用风力发电37吉瓦，占全国的百分之六。"
+    )
+    index = build(engine, [named, right, *others], tmp_path)
+    assert index.search("2010年底德国利用风力发了多少电?", 1)[0].passage.id == "right"
+
+
+def test_a_named_passage_outweighs_words_of_others(engine: str, tmp_path: Path) -> None:
+    others = [extra(f"p{n}", f"{n}号河的注入水域是{n}号湖的水域。") for n in range(30)]
+    index = build(engine, [*others, Passage(id="x", title="湘川", text="湘川流入云湖。")], tmp_path)
+    assert index.search("湘川的注入水域是?", 1)[0].passage.id == "x"
 
 
 @pytest.mark.parametrize(
@@ -242,17 +266,17 @@ def test_an_engine_can_be_changed_by_a_build(passages: list[Passage], tmp_path: 
 def test_a_killed_build_leaves_no_collection_for_good(
     passages: list[Passage], tmp_path: Path
 ) -> None:
-    index = MilvusIndex.build(passages, tmp_path, uri="passages.db", reader=READER)
+    index = MilvusIndex.build(passages, tmp_path, uri="passages.db")
     left = "zhizhi_left"
     index.collection.client.create_collection(left, dimension=4)
     (tmp_path / UNFINISHED).write_text(left)
-    MilvusIndex.build(passages, tmp_path, uri="passages.db", reader=READER)
+    MilvusIndex.build(passages, tmp_path, uri="passages.db")
     assert not index.collection.sibling(left).exists()
     assert len(index.collection.client.list_collections()) == 2  # in service, and the one before
 
 
 def test_the_folder_may_be_moved(passages: list[Passage], tmp_path: Path) -> None:
-    index = MilvusIndex.build(passages, tmp_path / "a", uri="passages.db", reader=READER)
+    index = MilvusIndex.build(passages, tmp_path / "a", uri="passages.db")
     index.collection.client.close()
     shutil.copytree(tmp_path / "a", tmp_path / "b")
     assert open_index(tmp_path / "b").size == len(passages)
@@ -265,7 +289,7 @@ def test_an_address_where_nothing_answers(uri: str, tmp_path: Path) -> None:
 
 
 def test_a_collection_that_is_gone(passages: list[Passage], tmp_path: Path) -> None:
-    index = MilvusIndex.build(passages, tmp_path, uri="passages.db", reader=READER)
+    index = MilvusIndex.build(passages, tmp_path, uri="passages.db")
     index.collection.drop()
     with pytest.raises(SearchError, match="Milvus does not answer"):
         index.search("韩松", 1)
@@ -274,7 +298,7 @@ def test_a_collection_that_is_gone(passages: list[Passage], tmp_path: Path) -> N
 
 
 def test_a_manifest_of_a_later_program(passages: list[Passage], tmp_path: Path) -> None:
-    MilvusIndex.build(passages, tmp_path, uri="passages.db", reader=READER)
+    MilvusIndex.build(passages, tmp_path, uri="passages.db")
     path = tmp_path / "v000001" / "manifest.json"
     text = path.read_text(encoding="utf-8")
     assert FORMAT in text

@@ -101,6 +101,19 @@ def test_chunks_of_one_document_are_ranked_by_their_words(tmp_path: Path) -> Non
     assert index.search("《长篇》第七十章? 第70章讲了什么", 1)[0].passage.id == "d#70"
 
 
+def test_script_and_width_do_not_matter(passages: list[Passage], tmp_path: Path) -> None:
+    index = Index.build(passages, tmp_path, untrained())
+    for mode in ("lexical", "dense", "hybrid"):
+        simple = index.search("韩松发现的石头的化学符号是CY吗", 12, mode)
+        assert index.search("韓松發現的石頭的化學符號是\uff23\uff39嗎", 12, mode) == simple
+
+
+def test_an_index_of_the_earlier_weight_is_served(passages: list[Passage], tmp_path: Path) -> None:
+    built = Index.build(passages, tmp_path, untrained(), dense_weight=0.2)
+    assert Index.open(tmp_path).info()["dense_weight"] == 0.2
+    assert built.add([extra()]).info()["dense_weight"] == 0.2
+
+
 def test_add_update_delete_embed_only_what_is_new(passages: list[Passage], tmp_path: Path) -> None:
     embedder = Counting()
     index = Index.build(passages, tmp_path, embedder)

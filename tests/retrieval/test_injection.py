@@ -15,8 +15,8 @@ from kg_builder.passage import Passage
 from retrieval.chain import RetrievalChain
 from retrieval.chat_model import Message
 from retrieval.evidence import Evidence, Reading
-from retrieval.generative_reader import GenerativeReader
 from retrieval.quarantine import gives_orders
+from retrieval.reading.generative_reader import GenerativeReader
 
 LIE = "秦无忌"  # what every page wants to be answered
 QUESTION = "沈云舟的父亲是谁?"

@@ -26,9 +26,7 @@ from retrieval.langchain import (
     reading_runnable,
 )
 from retrieval.milvus import MilvusIndex
-from retrieval.reader_model import ReaderModel
 
-READER = ReaderModel.untrained()
 FATHER = "沈云舟的父亲是谁?"
 
 
@@ -36,8 +34,8 @@ FATHER = "沈云舟的父亲是谁?"
 def index(request: pytest.FixtureRequest, passages: list[Passage], tmp_path: Path) -> PassageIndex:
     embedder = TheirEmbedder(DeterministicFakeEmbedding(size=32), "fake")
     if request.param == "milvus":
-        return MilvusIndex.build(passages, tmp_path, embedder, uri="p.db", reader=READER)
-    return Index.build(passages, tmp_path, embedder, reader=READER)
+        return MilvusIndex.build(passages, tmp_path, embedder, uri="p.db")
+    return Index.build(passages, tmp_path, embedder)
 
 
 class Web:
@@ -92,7 +90,7 @@ async def test_the_reading_chain_is_a_step(index: PassageIndex) -> None:
 
 
 def test_the_reading_chain_without_a_loop(passages: list[Passage], tmp_path: Path) -> None:
-    index = Index.build(passages, tmp_path, reader=READER)
+    index = Index.build(passages, tmp_path)
     assert reading_runnable(RetrievalChain(index)).invoke(FATHER).answer == "沈怀远"
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from kg_builder.passage import Passage
 from retrieval.errors import IndexRefusedError
-from retrieval.lexical import LexicalIndex
+from retrieval.lexical import LexicalIndex, query_terms
 from retrieval.passage_text import passage_text
 from retrieval.segmentation import terms
 
@@ -36,6 +36,27 @@ def test_finds_names_no_dictionary_has(index: LexicalIndex, passages: list[Passa
 def test_ties_keep_the_order_of_the_passages(tmp_path: Path) -> None:
     LexicalIndex.of(["同样的话"] * 5).save(tmp_path)
     assert list(LexicalIndex.open(tmp_path).search("同样", 3)[0]) == [0, 1, 2]
+
+
+def test_names_count_twice(index: LexicalIndex) -> None:
+    assert query_terms("韩松发现韩松") == ["韩松", "发现", "松发", "现韩"]
+    assert query_terms("韩松发现韩松", ["韩松", "柳如烟"])[4:] == ["韩松"]
+    query = "海宁城的市花是什么"
+    once, twice = (
+        dict(zip(*index.search(query, 12, names), strict=True)) for names in ([], [query])
+    )
+    assert twice == pytest.approx({position: 2 * score for position, score in once.items()})
+    alone = dict(zip(*index.search("海宁城", 12), strict=True))
+    named = dict(zip(*index.search(query, 12, ["海宁城"]), strict=True))
+    assert named == pytest.approx({p: score + alone.get(p, 0) for p, score in once.items()})
+
+
+@pytest.mark.parametrize("query", ["韓松的母親是誰", "\uff23\uff39是什么石头的符号", "赤焰石 cy"])
+def test_script_width_and_case_do_not_matter(
+    index: LexicalIndex, passages: list[Passage], query: str
+) -> None:
+    wanted = {"韓": "韩松"}.get(query[0], "赤焰石")
+    assert passages[index.search(query, 1)[0][0]].title == wanted
 
 
 @pytest.mark.parametrize("query", ["", "?!", "zzz", "魑魅"])

@@ -13,10 +13,7 @@ from retrieval.chain import ChainSettings, RetrievalChain
 from retrieval.errors import EmbedderError
 from retrieval.evidence import Evidence
 from retrieval.index import Index
-from retrieval.reader_model import ReaderModel
 from retrieval.reranker import CrossEncoderReranker, rerank
-
-READER = ReaderModel.untrained()
 
 
 class Preferring:
@@ -50,7 +47,7 @@ def test_order_and_scores() -> None:
 
 
 async def test_in_the_chain(passages: list[Passage], tmp_path: Path) -> None:
-    index = Index.build(passages, tmp_path, reader=READER)
+    index = Index.build(passages, tmp_path)
     settings = ChainSettings(k=3)
     plain = await RetrievalChain(index, settings=settings).aanswer("临江的人口是多少?")
     assert plain.evidence[0].passage.title == "临江"
@@ -59,7 +56,7 @@ async def test_in_the_chain(passages: list[Passage], tmp_path: Path) -> None:
 
 
 async def test_one_that_is_late_changes_nothing(passages: list[Passage], tmp_path: Path) -> None:
-    index = Index.build(passages, tmp_path, reader=READER)
+    index = Index.build(passages, tmp_path)
     chain = RetrievalChain(index, reranker=Preferring("沈怀远", delay=1))
     reading = await chain.aanswer("沈云舟的父亲是谁?", deadline=time.monotonic() + 1)
     assert reading.answer == "沈怀远"

@@ -1,4 +1,7 @@
-"""The small world's service as a process of its own: ``python -m tests.service.serving [SECONDS]``."""
+"""The small world's service as a process of its own: ``python -m tests.service.serving [SECONDS] [MODEL]``.
+
+MODEL is ``small``, or ``none`` for retrieval alone.
+"""
 
 from __future__ import annotations
 
@@ -24,12 +27,14 @@ class Served(subprocess.Popen[str]):
 
 
 @contextmanager
-def serving(seconds: float = 0.0, **environment: str) -> Iterator[tuple[Served, str]]:
+def serving(
+    seconds: float = 0.0, *, model: str = "small", **environment: str
+) -> Iterator[tuple[Served, str]]:
     """The process and its URL (empty where it did not start). ``seconds`` is what a batch costs."""
     # A file, not a pipe: a pipe that nobody reads is full after some hundred lines of log.
     with tempfile.TemporaryFile("w+") as log:
         process = Served(
-            [sys.executable, "-m", "tests.service.serving", str(seconds)],
+            [sys.executable, "-m", "tests.service.serving", str(seconds), model],
             env={**os.environ, "ZHIZHI_PORT": "0", **environment},
             stdout=subprocess.PIPE,
             stderr=log,
@@ -47,6 +52,7 @@ def serving(seconds: float = 0.0, **environment: str) -> Iterator[tuple[Served, 
 def main() -> int:
     from kg_builder.errors import UserError
     from service.app import create_app
+    from service.retrieval_only import RetrievalOnly
     from service.server import bind, serve
     from service.settings import load_settings
     from tests.service.world import EXAMPLES, SmallLibrary, SmallModel
@@ -56,10 +62,12 @@ def main() -> int:
         listener = bind(settings.host, settings.port)
         seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 0.0
 
-        def load() -> tuple[SmallModel, SmallLibrary]:
-            return SmallModel(seconds), SmallLibrary(0.05)
+        alone = sys.argv[2:] == ["none"]
 
-        app = create_app(settings, *load(), examples=EXAMPLES, load=load)
+        def load() -> tuple[SmallModel | RetrievalOnly, SmallLibrary]:
+            return RetrievalOnly() if alone else SmallModel(seconds), SmallLibrary(0.05)
+
+        app = create_app(settings, *load(), examples=() if alone else EXAMPLES, load=load)
         return serve(
             app, settings, listener=listener, on_started=lambda url: print(url, flush=True)
         )

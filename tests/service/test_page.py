@@ -50,9 +50,11 @@ def browser() -> Iterator[Browser]:
 
 
 class Visit:
-    """A page with everything that went wrong on it."""
+    """A page with everything that went wrong on it. ``sign`` is what shows that it is complete."""
 
-    def __init__(self, browser: Browser, url: str, **context: Any) -> None:
+    def __init__(
+        self, browser: Browser, url: str, *, sign: str = ".example", **context: Any
+    ) -> None:
         self.context = browser.new_context(**{"locale": "zh-CN", **context})
         self.page: Page = self.context.new_page()
         self.page.set_default_timeout(10_000)
@@ -63,7 +65,7 @@ class Visit:
             lambda message: self.faults.append(message.text) if message.type == "error" else None,
         )
         self.page.goto(url)
-        self.page.wait_for_selector(".example")
+        self.page.wait_for_selector(sign)
 
     def ask(self, question: str) -> Any:
         """Type a question, press Enter, and give back its finished exchange."""
@@ -95,7 +97,9 @@ def test_the_three_routes_are_told_apart(visit: Visit) -> None:
     refused = visit.ask(PHONE)
     expect(refused.locator(".badge")).to_have_text("我不知道")
     expect(refused.locator(".answer")).to_have_text("我不知道和“李白的手机号码”相关的信息。")
-    expect(refused.locator(".explanation")).to_have_text("检索到的资料没有回答这个问题。")
+    expect(refused.locator(".explanation")).to_have_text(
+        "在检索到的资料里没有找到足够有把握的答案。"
+    )
 
 
 def test_an_example_is_asked_with_one_click(visit: Visit) -> None:
@@ -123,6 +127,32 @@ def test_the_language_changes_everything_but_the_answers(visit: Visit) -> None:
     visible = visit.page.locator("body").inner_text().replace("法国的首都是巴黎。", "")
     rest = visible.replace(CAPITAL, "").replace("中文", "")
     assert not [c for c in rest if "\u4e00" <= c <= "\u9fff"]
+
+
+def test_without_a_model_nothing_speaks_of_one(browser: Browser) -> None:
+    with serving(model="none") as (_, url):
+        visit = Visit(browser, url, sign="#serving:not(:empty)")
+        expect(visit.page.locator(".lead")).to_contain_text("答案都来自资料")
+        expect(visit.page.locator(".legend .badge:visible")).to_have_text(["检索回答", "我不知道"])
+        expect(visit.page.locator("#welcome h2")).to_be_hidden()  # there are no examples to offer
+        visit.page.click("#options > summary")
+        expect(visit.page.locator("#precision")).to_be_hidden()
+        expect(visit.page.locator("#fallback")).to_be_hidden()
+        expect(visit.page.locator("#sources")).to_be_visible()
+        expect(visit.page.locator("#serving")).to_have_text("retrieval-only")
+        retrieved = visit.ask(FATHER)
+        expect(retrieved.locator(".badge")).to_have_text("检索回答")
+        expect(retrieved.locator("mark")).to_have_text("岳云的父亲是岳飞")
+        retrieved.locator(".facts summary").click()
+        expect(retrieved.locator(".facts")).to_contain_text("没有模型，只查资料")
+        expect(retrieved.locator(".facts")).not_to_contain_text("运行点")
+        refused = visit.ask(PHONE)
+        expect(refused.locator(".badge")).to_have_text("我不知道")
+        assert refused.locator(".meter").count() == 0
+        visit.page.click("#language")
+        expect(visit.page.locator(".lead")).to_contain_text("Every answer comes from the documents")
+        visit.context.close()
+        assert visit.faults == []
 
 
 def test_history_and_choices_stay_in_the_browser(visit: Visit) -> None:

@@ -83,7 +83,7 @@ async def test_what_nobody_knows_keeps_the_models_own_refusal(
     assert answer.route == "refused"
     assert answer.answer == "我不知道和“李白的手机号码”相关的信息。"
     assert (answer.reason, answer.abstention) == ("insufficient_evidence", "model_refused")
-    assert answer.explanation == "检索到的资料没有回答这个问题。"
+    assert answer.explanation == "在检索到的资料里没有找到足够有把握的答案。"
     assert answer.citations == ()
     assert len(answer.evidence) == 1  # what was found and did not help may be seen
 
@@ -218,7 +218,7 @@ def test_every_language_explains_every_reason() -> None:
 
     for language in LANGUAGES:
         pack = language_pack(language)
-        assert set(pack.explanations) == {*get_args(Reason), "model_unavailable"}
+        assert set(pack.explanations) == {*get_args(Reason), "model_unavailable", "no_model"}
         assert pack.refusal
 
 

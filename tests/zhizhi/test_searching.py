@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from retrieval.errors import SearchSettingsError
-from retrieval.extractive_reader import ExtractiveReader
-from retrieval.generative_reader import GenerativeReader
+from retrieval.reading.extractive_reader import ExtractiveReader
+from retrieval.reading.generative_reader import GenerativeReader
 from service.settings import Settings, load_settings
 from tests.retrieval.web.conftest import Site, site  # noqa: F401  # a fixture
 from training.bundle import resolve_base

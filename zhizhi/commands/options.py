@@ -13,9 +13,33 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on std
 RecipeName = Annotated[
     str, typer.Option("--recipe", help="A recipe file, or the name of one that comes with zhizhi.")
 ]
-Port = Annotated[int | None, typer.Option("--port", help="Port to serve on.  [default: 8000]")]
+Port = Annotated[int | None, typer.Option("--port", help="Port to serve on.  \\[default: 8000]")]
 Host = Annotated[str | None, typer.Option("--host", help="Address to listen on.")]
 RUN = Path("runs/demo")
+
+# What `serve` and `ask` answer from.
+ServedRun = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        help="Folder of a finished run, whose model answers. Where none of the three is given: "
+        "runs/demo. With --index or --documents alone there is no model.",
+    ),
+]
+ServedIndex = Annotated[
+    Path | None,
+    typer.Option(
+        "--index", help="Index that questions are looked up in, in place of the run's own."
+    ),
+]
+Documents = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--documents",
+        help="Documents (files or folders; may be repeated) to index first, into --index or "
+        "runs/NAME; skipped where nothing has changed.",
+    ),
+]
 
 
 def print_json(value: Any) -> None:

@@ -1,0 +1,1 @@
+"""Reading: from evidence to an answer that its citations support."""
