@@ -22,7 +22,7 @@ from retrieval.sentences import Sentence, sentences
 from retrieval.store import document_of
 
 BUDGET = 600.0  # Chinese characters that are read for one question; a Latin one counts a third
-CONFLICT = 1.0  # two answers whose scores differ by less are about as likely
+CONFLICT = 3.0  # two answers whose scores differ by less are about as likely
 
 
 class Candidate(NamedTuple):
@@ -139,7 +139,7 @@ class ExtractiveReader:
                 document_of(other.evidence.passage.id) != document_of(best.evidence.passage.id)
                 and self._answers(other)
                 and other.features.score > best.features.score - CONFLICT
-                and other.confidence >= self.calibration.threshold
+                and other.confidence >= self.calibration.threshold / 2  # its rival weighs on it
                 and not _agree(other.text, best.text)
             ):
                 return other

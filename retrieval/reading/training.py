@@ -150,7 +150,7 @@ class _Training:
         self.mixture, self.base = mixture, base
         self.folder, self.settings, self.key = folder, settings, key
         # Without a GPU it has to be told: it looks for none, and takes each process for alone.
-        self.accelerator = Accelerator(cpu=not torch.cuda.is_available(), mixed_precision="bf16")
+        self.accelerator = Accelerator(cpu=not torch.cuda.is_available())
         self.encoder, tokenizer_file = _tokenizer(base)
         folder.mkdir(parents=True, exist_ok=True)
         if tokenizer_file != folder / TOKENIZER:
@@ -271,13 +271,12 @@ class _Training:
         return None if example is None else row(example, self.encoder, self.settings.window, rng)
 
     def _loss(self, model: Any, rows: list[_Row]) -> torch.Tensor:
+        import torch
         from torch.nn.functional import cross_entropy
 
         ids, types, mask = collate(rows, self.encoder.pad, self.accelerator.device)
-        with self.accelerator.autocast():
+        with torch.autocast(ids.device.type, dtype=torch.bfloat16):
             found = model(input_ids=ids, token_type_ids=types, attention_mask=mask)
-        import torch
-
         device = ids.device
         starts = torch.tensor([r.start for r in rows], device=device)
         ends = torch.tensor([r.end for r in rows], device=device)

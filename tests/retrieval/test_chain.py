@@ -60,7 +60,7 @@ def index(passages: list[Passage], tmp_path: Path) -> Index:
 
 
 FATHER = "沈云舟的父亲是谁?"
-MOTHER = "沈云舟的母亲是谁?"
+TEACHER = "沈云舟的老师是谁?"
 
 
 async def test_answers_from_the_index(index: Index) -> None:
@@ -88,13 +88,13 @@ async def test_is_a_runnable(index: Index) -> None:
 
 
 async def test_the_first_source_that_answers_suffices(index: Index) -> None:
-    web = Web([page("沈云舟的母亲是白氏。")])
+    web = Web([page("沈云舟的老师是白氏。")])
     chain = RetrievalChain(index, web=web)
     assert (await chain.aanswer(FATHER)).citations[0].source == "index"
     assert web.asked == 0
-    reading = await chain.aanswer(MOTHER)
+    reading = await chain.aanswer(TEACHER)
     assert (reading.answer, reading.citations[0].source) == ("白氏", "web")
-    assert (await chain.aanswer(MOTHER, sources="index")).reason == "insufficient_evidence"
+    assert (await chain.aanswer(TEACHER, sources="index")).reason == "insufficient_evidence"
 
 
 async def test_web_first(index: Index) -> None:
@@ -114,12 +114,12 @@ async def test_unreachable_sources_are_named_as_the_reason(index: Index) -> None
     assert (await RetrievalChain(web=web).aanswer(FATHER)).reason == "search_unavailable"
     both = RetrievalChain(index, web=web)
     assert (await both.aanswer(FATHER)).answer == "沈怀远"
-    assert (await both.aanswer(MOTHER)).reason == "search_unavailable"
+    assert (await both.aanswer(TEACHER)).reason == "search_unavailable"
     assert (await RetrievalChain(web=Web()).aanswer(FATHER)).reason == "no_results"
 
 
 async def test_the_deadline_ends_the_search_and_keeps_what_is_there(index: Index) -> None:
-    web = Web([page("沈云舟的母亲是白氏。")], delay=30)
+    web = Web([page("沈云舟的老师是白氏。")], delay=30)
     settings = ChainSettings(order="together")
     chain = RetrievalChain(index, web=web, settings=settings)
     started = time.monotonic()
@@ -128,7 +128,7 @@ async def test_the_deadline_ends_the_search_and_keeps_what_is_there(index: Index
     assert reading.answer == "沈怀远"
     assert web.running == 0
     only_web = RetrievalChain(web=web)
-    late = await only_web.aanswer(MOTHER, deadline=time.monotonic() + 0.2)
+    late = await only_web.aanswer(TEACHER, deadline=time.monotonic() + 0.2)
     assert late.reason == "deadline_exceeded"
 
 

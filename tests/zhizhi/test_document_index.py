@@ -21,7 +21,7 @@ from zhizhi.document_index import SOURCES, DocumentsError, choose_served, update
 from zhizhi.serving import Served
 
 FATHER = "沈云舟的父亲是谁?"
-MOTHER = "沈云舟的母亲是谁?"
+TEACHER = "沈云舟的老师是谁?"
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_an_index_alone_is_asked_without_a_model(tmp_path: Path) -> None:
     assert (answer["route"], answer["answer"]) == ("retrieval", "沈怀远")
     assert answer["citations"][0]["quote"] == "沈云舟的父亲是沈怀远。"
     assert (answer["model"], answer["index"]) == ("retrieval-only", "index:v000001")
-    refused = ask(MOTHER, "--index", "index", cwd=tmp_path)
+    refused = ask(TEACHER, "--index", "index", cwd=tmp_path)
     assert (refused["route"], refused["reason"]) == ("refused", "insufficient_evidence")
     shown = zhizhi("ask", FATHER, "--index", "index", cwd=tmp_path)
     assert shown.stdout.strip() == "沈怀远"
@@ -198,14 +198,14 @@ def test_one_command_from_documents_to_answers_over_http(tmp_path: Path, docs: P
     with zhizhi_serve("--index", "runs/docs", cwd=tmp_path) as url:
         answer = httpx.post(f"{url}v1/qa", json={"question": FATHER}).json()
         assert (answer["route"], answer["answer"]) == ("retrieval", "沈怀远")
-        refused = httpx.post(f"{url}v1/qa", json={"question": MOTHER}).json()
+        refused = httpx.post(f"{url}v1/qa", json={"question": TEACHER}).json()
         assert (refused["route"], refused["reason"]) == ("refused", "insufficient_evidence")
         assert httpx.get(f"{url}readyz").json()["ready"]
         # A changed document is served without a restart.
-        (docs / "a.md").write_text("# 沈云舟\n\n沈云舟的母亲是陆清。", encoding="utf-8")
+        (docs / "a.md").write_text("# 沈云舟\n\n沈云舟的老师是陆清。", encoding="utf-8")
         update(docs, tmp_path / "runs" / "docs")
         assert httpx.post(f"{url}v1/admin/reload").json()["index"] == "docs:v000002"
-        answer = httpx.post(f"{url}v1/qa", json={"question": MOTHER}).json()
+        answer = httpx.post(f"{url}v1/qa", json={"question": TEACHER}).json()
         assert (answer["route"], answer["answer"]) == ("retrieval", "陆清")
 
 

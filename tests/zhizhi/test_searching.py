@@ -43,7 +43,9 @@ async def test_searxng_and_a_page_of_the_house(site: Site) -> None:  # noqa: F81
 
 async def test_a_reading_model(site: Site) -> None:  # noqa: F811
     found = {
-        "results": [{"title": "沈云舟", "url": "http://a.invalid/", "content": "沈怀远之子。"}]
+        "results": [
+            {"title": "沈云舟", "url": "http://a.invalid/", "content": "沈云舟的父亲是沈怀远。"}
+        ]
     }
     site.page("/search", json.dumps(found), "application/json")
     reply = {"choices": [{"message": {"content": "沈怀远[1]。"}}]}
