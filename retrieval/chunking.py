@@ -26,7 +26,7 @@ class ChunkSettings(BaseModel):
 
 def weight(text: str) -> float:
     """The length of a text in Chinese characters."""
-    wide = sum(not character.isascii() for character in text)
+    wide = len(text) - len(text.encode("ascii", "ignore"))
     return wide + (len(text) - wide) / 3
 
 

@@ -223,9 +223,11 @@ def _agree(one: str, other: str) -> bool:
 
 
 def _citations(candidates: Sequence[Candidate], answer: str) -> tuple[Citation, ...]:
-    cited: dict[str, Candidate] = {}
+    # Passages of one document overlap: the same sentence is cited once.
+    cited: dict[tuple[str, str], Candidate] = {}
     for candidate in candidates:
-        cited.setdefault(candidate.evidence.passage.id, candidate)
+        document = document_of(candidate.evidence.passage.id)
+        cited.setdefault((document, candidate.sentence.text), candidate)
     return tuple(
         Citation(
             number=number,
