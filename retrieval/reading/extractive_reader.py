@@ -14,7 +14,7 @@ from retrieval.canonical import key
 from retrieval.chunking import weight
 from retrieval.evidence import Citation, Evidence, Reading, Reason
 from retrieval.reading.answer_form import answer_span
-from retrieval.reading.confidence import NONE, Features, ReadingCalibration, clipped
+from retrieval.reading.confidence import FILE, NONE, Features, ReadingCalibration, clipped
 from retrieval.reading.selection import Selected, select
 from retrieval.reading.span_reader import FOLDER, SpanPrediction, SpanReader, Text, load_span_reader
 from retrieval.segmentation import is_han, ngrams
@@ -68,7 +68,7 @@ class ExtractiveReader:
         given the default reader's: see docs/reading.md."""
         spans = load_span_reader(source)
         folder = Path(source) if source else FOLDER
-        if not (folder / "calibration.json").is_file():
+        if not (folder / FILE).is_file():
             folder = FOLDER
         return cls(spans, ReadingCalibration.load(folder))
 
