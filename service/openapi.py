@@ -64,7 +64,7 @@ REFUSED = DIRECT | {
     "answer": "我不知道和“李白的手机号码”相关的信息。",
     "route": "refused",
     "reason": "insufficient_evidence",
-    "explanation": "检索到的资料没有回答这个问题。",
+    "explanation": "在检索到的资料里没有找到足够有把握的答案。",
     "abstention": "model_refused",
     "confidence": 0.03,
 }

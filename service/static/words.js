@@ -168,7 +168,7 @@ export const words = {
     meter: (value, threshold) =>
       `Confidence ${percent(value)}` + (threshold == null ? "" : `; direct answers need ${percent(threshold)}`),
     evidence: (n) => `Evidence (${n})`,
-    found: (n) => `Found, but it does not answer the question (${n})`,
+    found: (n) => `Closest sources (${n})`,
     source_index: "index",
     source_web: "web",
     details: "Details",
@@ -198,9 +198,9 @@ export const words = {
       (p.certified ? "" : " Its precision is not certified."),
     no_points: "The calibration set is too small to certify a precision.",
     retrieval_only: {
-      lead: "Every answer comes from the documents, with its citation.\nWhat they do not say, it does not know.",
+      lead: "Every answer comes from the documents, with its citation.\nWhat it does not find there, it does not know.",
       retrieval_note: "the answer comes from cited documents",
-      refused_note: "the documents do not say; here is why",
+      refused_note: "no sure answer was found in the documents; here is why",
       precision: "Search settings",
       placeholder: "Ask about the documents…",
     },
