@@ -50,7 +50,7 @@ def gives_orders(text: str) -> bool:
     if MARKS.search(text):
         return True
     orders = _orders()
-    lines = [canonical(line).text for line in _LINES.split(text)]
+    lines = [canonical(line) for line in _LINES.split(text)]
     # Line by line for what stands at the beginning of one, as a whole for what a break hides.
     return any(map(orders.search, lines)) or orders.search("".join(lines)) is not None
 
