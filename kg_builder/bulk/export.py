@@ -298,15 +298,17 @@ def _reason(ids: bool, strict: bool) -> str:
         contradict += f" OR open AND answer IN {LITERAL} AND total > 1"
     title = rules().common_title
     shapes = (
-        (f"open AND titled AND regexp_matches(name, {quoted(title.pattern)})", title.reason),
-        *((f"open AND {_misshapen(shape)}", shape.reason) for shape in rules().subject_shapes),
-    )
+        *(((f"open AND titled AND regexp_matches(name, {quoted(title.pattern)})", title.reason),)
+          if strict else ()),
+        *((f"open AND {_misshapen(shape)}", shape.reason) for shape in rules().subject_shapes
+          if strict or not shape.namesakes),
+    )  # fmt: skip
     cases = (
         (contradict, SEVERAL_VALUES),
         ("relation_name IS NULL", NO_RELATION_NAME),
         ("name IS NULL", NO_SUBJECT_NAME),
         ("ambiguous", AMBIGUOUS),
-        *(shapes if strict else ()),
+        *shapes,
         ("label IS NULL", NO_OBJECT_NAME),
         ("given", GIVEN_AWAY),
         ("held AND split <> 'test'", HELD_OUT),

@@ -43,7 +43,7 @@ def account_rows(store: Store) -> None:
         INSERT INTO dropped
         SELECT 'rows', reason, count(*), min(left(s, 60) || ' | ' || p || ' | ' || left(o, 80), 5)
         FROM (
-            SELECT raw.s, raw.p, raw.o, coalesce(relation.reason, subject.fault) AS reason
+            SELECT raw.s, raw.p, raw.o, coalesce(subject.fault, relation.reason) AS reason
             FROM raw JOIN relation USING (p) JOIN subject USING (s)
             WHERE raw.p NOT IN {RESERVED}
         ) WHERE reason IS NOT NULL GROUP BY reason

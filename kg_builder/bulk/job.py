@@ -20,7 +20,7 @@ from kg_builder.documents import linked_passages
 from kg_builder.files import atomic_write, write_jsonl
 from kg_builder.question import Language
 from kg_builder.relation import Catalogue
-from kg_builder.settings import BuildSettings
+from kg_builder.settings import ENCYCLOPEDIC, BuildSettings
 from kg_builder.sources.detect import open_source
 
 QUESTIONS, PASSAGES, WORK = "questions.jsonl", "passages.jsonl", ".work"
@@ -36,6 +36,9 @@ def run_job(
     work = out / WORK
     with Store(work / "kg.duckdb", key, settings.memory, settings.threads) as store:
         ingest(store, sources, [spec.max_bad_share for spec in settings.sources], tell)
+        if settings.strict_names is None:
+            (subjects,) = store.one("SELECT count(DISTINCT s) FROM raw")
+            settings = settings.model_copy(update={"strict_names": subjects >= ENCYCLOPEDIC})
         parts = _prepare(store, settings, catalogue, tell)
         _export(store, settings, work, parts, ids=any(one.ids for one in sources), tell=tell)
         limits = {
@@ -76,7 +79,7 @@ def _prepare(
 
     steps: list[tuple[str, Callable[[], object]]] = [
         ("relations", lambda: names.name_relations(store, catalogue, policy)),
-        ("subjects", lambda: names.name_subjects(store, shares, seed, settings.strict_names)),
+        ("subjects", lambda: names.name_subjects(store, shares, seed, bool(settings.strict_names))),
         ("aliases", lambda: names.name_aliases(store)),
         ("rows accounted for", lambda: facts.account_rows(store)),
         ("values", lambda: facts.take_values(store)),
@@ -118,7 +121,7 @@ def _export(
 
 def _wordings(settings: BuildSettings) -> list[Wording]:
     return [
-        Wording(language, settings.seed, settings.max_questions, settings.strict_names)
+        Wording(language, settings.seed, settings.max_questions, bool(settings.strict_names))
         for language in settings.languages
     ]
 
