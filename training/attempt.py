@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 from training.generation import Generation
 
@@ -24,7 +24,7 @@ class Attempt(BaseModel):
     text: str
     refused: bool
     refusal_text: str
-    confidence: float
+    confidence: float = Field(ge=0, le=1, allow_inf_nan=False)
     signals: dict[str, float]
     generation: Generation
     tokens_saved: int = 0
@@ -42,13 +42,26 @@ class OperatingPoint(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
-    threshold: float
-    target_precision: float | None
+    threshold: FiniteFloat = Field(ge=0)  # above 1: nothing is answered
+    target_precision: float | None = Field(gt=0, lt=1)
     certified: bool
-    bound: float | None
-    n: int
-    coverage: float | None
-    delta: float
+    bound: float | None = Field(ge=0, le=1)
+    n: int = Field(ge=0)
+    coverage: float | None = Field(ge=0, le=1)
+    delta: float = Field(gt=0, le=1)
+
+    @model_validator(mode="after")
+    def _says_what_it_certifies(self) -> OperatingPoint:
+        if self.certified and (
+            self.target_precision is None
+            or self.bound is None
+            or self.bound < self.target_precision
+        ):
+            raise ValueError(
+                f"operating point {self.name!r} is certified, and its bound {self.bound} does not "
+                f"reach its target precision {self.target_precision}"
+            )
+        return self
 
 
 @runtime_checkable

@@ -101,8 +101,12 @@ class LocalModel:
         peft = adapter is not None and (adapter / "adapter_config.json").is_file()
         weights, pinned = (base, revision) if adapter is None or peft else (adapter, None)
         try:
-            tokenizer = AutoTokenizer.from_pretrained(base, revision=revision)
-            model = AutoModelForCausalLM.from_pretrained(weights, revision=pinned, **extra)
+            tokenizer = AutoTokenizer.from_pretrained(
+                base, revision=revision, trust_remote_code=False
+            )
+            model = AutoModelForCausalLM.from_pretrained(
+                weights, revision=pinned, trust_remote_code=False, **extra
+            )
         except (OSError, ValueError) as error:
             raise ModelError(f"Cannot load the model {str(weights)!r}: {error}") from error
         if not placed:
