@@ -64,6 +64,27 @@ class OperatingPoint(BaseModel):
         return self
 
 
+class QuestionTooLongError(Exception):
+    """A question does not fit into the model: ``tokens`` of at most ``most``."""
+
+    def __init__(self, tokens: int, most: int) -> None:
+        super().__init__(f"The question has {tokens} tokens, the model takes {most}.")
+        self.tokens, self.most = tokens, most
+
+
+@runtime_checkable
+class Measuring(Protocol):
+    """An Attempter that can tell how long a question is to it."""
+
+    def question_tokens(self, question: str) -> int:
+        """How many tokens it is made of."""
+
+    @property
+    def longest_question(self) -> int | None:
+        """The most tokens that fit into the model's context with the prompt and an answer; None where
+        that is not known."""
+
+
 @runtime_checkable
 class Attempter(Protocol):
     """Batch in, batch out. ``attempt`` keeps the order of ``questions``."""
