@@ -378,14 +378,16 @@ def _model(base: str, settings: ReaderSettings) -> Any:
     }
     try:
         if is_ours(Path(base)):  # perhaps with 8 bits a weight, which transformers cannot load
-            config = AutoConfig.from_pretrained(base, **changes)
+            config = AutoConfig.from_pretrained(base, trust_remote_code=False, **changes)
             model = AutoModelForQuestionAnswering.from_config(
                 config, attn_implementation="zhizhi_products"
             )
             weights = load_weights(Path(base))
             model.load_state_dict({n: torch.from_numpy(w) for n, w in weights.items()})
         else:
-            model = AutoModelForQuestionAnswering.from_pretrained(base, **changes)
+            model = AutoModelForQuestionAnswering.from_pretrained(
+                base, trust_remote_code=False, **changes
+            )
     except (OSError, ValueError) as error:
         raise ReaderTrainingError(f"{base}: no encoder to start from ({error}).") from error
     _widen_types(model, 2 * LEVELS)

@@ -218,7 +218,10 @@ def test_every_language_explains_every_reason() -> None:
 
     for language in LANGUAGES:
         pack = language_pack(language)
-        assert set(pack.explanations) == {*get_args(Reason), "model_unavailable", "no_model"}
+        assert set(pack.explanations) == {
+            *get_args(Reason),
+            *("model_unavailable", "no_model", "question_too_long"),
+        }
         assert pack.refusal
 
 
