@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from kg_builder.question import Language
 
 
-def _is_unset(value: Any) -> bool:
+def is_unset(value: Any) -> bool:
+    """Whether a field says nothing: such a field is left out of JSON."""
     return value in (None, "", 0, False, ())
 
 
@@ -22,14 +23,12 @@ class Location(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    start: int = Field(default=0, ge=0, exclude_if=_is_unset)
-    page: int | None = Field(
-        default=None, exclude_if=_is_unset
-    )  # of a PDF; slide of a presentation
-    sheet: str = Field(default="", exclude_if=_is_unset)
-    row: int | None = Field(default=None, exclude_if=_is_unset)  # of a sheet or table file
-    line: int | None = Field(default=None, exclude_if=_is_unset)  # of a text, record of JSON Lines
-    heading: str = Field(default="", exclude_if=_is_unset)  # headings above it, outermost first
+    start: int = Field(default=0, ge=0, exclude_if=is_unset)
+    page: int | None = Field(default=None, exclude_if=is_unset)  # of a PDF; slide of a presentation
+    sheet: str = Field(default="", exclude_if=is_unset)
+    row: int | None = Field(default=None, exclude_if=is_unset)  # of a sheet or table file
+    line: int | None = Field(default=None, exclude_if=is_unset)  # of a text, record of JSON Lines
+    heading: str = Field(default="", exclude_if=is_unset)  # headings above it, outermost first
 
 
 class Passage(BaseModel):
@@ -47,8 +46,8 @@ class Passage(BaseModel):
     url: str = ""
     language: Language = "zh"
     entities: tuple[str, ...] = ()  # subject_ids of the entities it tells about
-    document: str = Field(default="", exclude_if=_is_unset)
-    locations: tuple[Location, ...] = Field(default=(), exclude_if=_is_unset)
+    document: str = Field(default="", exclude_if=is_unset)
+    locations: tuple[Location, ...] = Field(default=(), exclude_if=is_unset)
 
     def location_at(self, offset: int) -> Location | None:
         """The location of the character at ``offset`` of the text; None where none is known."""

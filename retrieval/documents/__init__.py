@@ -1,12 +1,11 @@
 """Documents: files of people as passages, each with its place, and a reason for all that is left out."""
 
 from retrieval.documents.document import Block, Document, Extraction, LeftOut
-from retrieval.documents.folder import HIDDEN, read_files, read_passages
+from retrieval.documents.folder import read_files, read_passages
 from retrieval.documents.language import language_of
 from retrieval.documents.reader import read_document
 
 __all__ = [
-    "HIDDEN",
     "Block",
     "Document",
     "Extraction",

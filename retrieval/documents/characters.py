@@ -1,7 +1,7 @@
 """Characters as people type them: what only looks like a letter becomes it, what nobody sees goes.
 
-PDFs bear radicals in place of characters (⽇ U+2F47 for 日), ligatures and vertical brackets: a quote with
-them cannot be found by who searches the document for it. Full-width letters, ², ① and the like mean
+PDFs bear radicals in place of characters (⽇ U+2F47 for 日), and ligatures: a quote with them cannot be
+found by who searches the document for it. Full-width letters, ², ① and the like mean
 something of their own and stay.
 """
 
@@ -13,13 +13,12 @@ from functools import cache
 from importlib.resources import files
 
 # Blocks of characters that are another one's shape: Kangxi radicals, compatibility ideographs, Latin
-# ligatures, brackets and dashes of vertical text.
+# ligatures.
 _SHAPES = (
     (0x2F00, 0x2FD5),
     (0xF900, 0xFAFF),
     (0x2F800, 0x2FA1F),
     (0xFB00, 0xFB06),
-    (0xFE31, 0xFE48),
 )
 _SPACES = "\u00a0\u2000-\u200a\u202f\u205f"
 _INVISIBLE = "\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u200b\u2060\ufeff\ufffe\uffff"

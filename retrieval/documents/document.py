@@ -69,4 +69,11 @@ class Omission(NamedTuple):
     reason: str
 
 
+class Options(NamedTuple):
+    """What a format's reader is told beside the bytes."""
+
+    title: str  # of a document that has none of its own
+    ocr: bool  # whether pictures are read, where the extra ``ocr`` is installed
+
+
 Parsed = Iterator[Document | Omission]  # what a format's reader makes of the bytes of a file

@@ -9,11 +9,11 @@ from pathlib import PurePosixPath
 
 from retrieval.chunking import ChunkSettings
 from retrieval.documents.characters import clean
-from retrieval.documents.document import Document, Extraction, LeftOut, Omission, Parsed
+from retrieval.documents.document import Document, Extraction, LeftOut, Omission, Options, Parsed
 from retrieval.documents.passages import passages_of
 from retrieval.errors import DocumentError
 
-Parser = Callable[[bytes, str], Parsed]
+Parser = Callable[[bytes, Options], Parsed]
 
 # Ending → the module of retrieval.documents.formats whose ``parse`` reads it. Modules are imported when
 # they are needed: each brings a library.
@@ -22,17 +22,23 @@ FORMATS = {
     ".md": "markdown", ".markdown": "markdown",
     ".html": "html", ".htm": "html", ".xhtml": "html",
     ".pdf": "pdf",
+    ".docx": "word", ".pptx": "slides", ".xlsx": "sheets", ".xlsm": "sheets",
+    ".csv": "delimited", ".tsv": "delimited",
+    ".epub": "epub", ".eml": "mail",
     ".jsonl": "records", ".ndjson": "records", ".json": "records",
 }  # fmt: skip
 LEGACY = {".doc": ".docx", ".ppt": ".pptx", ".xls": ".xlsx"}
 
 
-def read_document(name: str, data: bytes, settings: ChunkSettings | None = None) -> Extraction:
+def read_document(
+    name: str, data: bytes, settings: ChunkSettings | None = None, *, ocr: bool = True
+) -> Extraction:
     """Read a file from its bytes. Never raises for what the file holds.
 
     ``name`` is the file's name or path, with its ending; it becomes the id of the document, and
     NAME#0, NAME#1, … (NAME:RECORD#0 for records) those of its passages. ``settings`` say how long these
-    are. What cannot be read, the file, a page or a record, is in ``left_out`` with the reason.
+    are. ``ocr`` reads the pages of a PDF that are pictures, in seconds each, where the extra ``ocr`` is
+    installed. What cannot be read, the file, a page or a record, is in ``left_out`` with the reason.
     """
     settings = settings or ChunkSettings()
     identity = clean(name)
@@ -41,7 +47,7 @@ def read_document(name: str, data: bytes, settings: ChunkSettings | None = None)
     left_out = []
     taken: Counter[str] = Counter()  # passages under each key of the file: records may share one
     try:
-        for part in parser_of(name)(data, PurePosixPath(identity).stem):
+        for part in parser_of(name)(data, Options(PurePosixPath(identity).stem, ocr)):
             if isinstance(part, Omission):
                 left_out.append(LeftOut(document=identity, part=part.part, reason=part.reason))
                 continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from retrieval.documents.document import Document, Parsed
+from retrieval.documents.document import Document, Options, Parsed
 from retrieval.documents.encoding import declared_charset, decode
 from retrieval.documents.formats.text import unreadable_characters
 from retrieval.documents.markup import blocks_of
@@ -13,12 +13,12 @@ from retrieval.documents.markup import blocks_of
 _DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
 
 
-def parse(data: bytes, stem: str) -> Parsed:
+def parse(data: bytes, options: Options) -> Parsed:
     """One document."""
     text, encoding, unreadable = decode(data, declared_charset(data))
     if unreadable:
         yield unreadable_characters(unreadable, encoding)
-    document = page(text, stem)
+    document = page(text, options.title)
     if document is not None:
         yield document
 

@@ -6,7 +6,7 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from retrieval.documents.document import Block, Document, Parsed
+from retrieval.documents.document import Block, Document, Options, Parsed
 from retrieval.documents.encoding import decode
 from retrieval.documents.formats.html import tree
 from retrieval.documents.formats.text import unreadable_characters
@@ -22,7 +22,7 @@ _WORD = re.compile(r"[A-Za-z0-9_]")
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9_]*")
 
 
-def parse(data: bytes, stem: str) -> Parsed:
+def parse(data: bytes, options: Options) -> Parsed:
     """One document: its title from the front matter, else the first heading, else the file's name."""
     text, encoding, unreadable = decode(data)
     if unreadable:
@@ -37,7 +37,7 @@ def parse(data: bytes, stem: str) -> Parsed:
     if len(blocks) > 1 and blocks[0].level and blocks[0].text == title:
         blocks = blocks[1:]
     if blocks:
-        yield Document(title or stem, tuple(blocks))
+        yield Document(title or options.title, tuple(blocks))
 
 
 def front_matter(text: str) -> tuple[str | None, str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kg_builder.passage import Location
 from retrieval.documents import ocr
-from retrieval.documents.document import Block, Document, Omission, Parsed
+from retrieval.documents.document import Block, Document, Omission, Options, Parsed
 from retrieval.errors import DocumentError
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Page(NamedTuple):
     text: str = ""
 
 
-def parse(data: bytes, stem: str) -> Parsed:
+def parse(data: bytes, options: Options) -> Parsed:
     """One document of all pages that have text, or whose text can be recognised."""
     import pypdfium2 as pdfium
 
@@ -56,15 +56,17 @@ def parse(data: bytes, stem: str) -> Parsed:
             raise DocumentError(_refusal(data, str(error))) from error
     try:
         with _LOCK:
-            title = _title(file) or stem
-        pages = [_recognised(file, page) for page in _pages(file)]
+            title = _title(file) or options.title
+        pages = list(_pages(file))
+        if options.ocr and ocr.is_installed():
+            pages = [_recognised(file, page) for page in pages]
     finally:
         with _LOCK:
             file.close()
     blocks = tuple(_blocks(page for page in pages if page.text))
     if blocks:
         yield Document(title, blocks)
-    yield from _omissions(pages)
+    yield from _omissions(pages, options.ocr)
 
 
 def _refusal(data: bytes, error: str) -> str:
@@ -124,8 +126,8 @@ def _kind(page: pdfium.PdfPage, text: str) -> Kind:
 
 
 def _recognised(file: pdfium.PdfDocument, page: Page) -> Page:
-    """A picture as text where OCR is installed and finds some."""
-    if page.kind is not Kind.PICTURE or not ocr.is_installed():
+    """A picture as text where OCR finds some."""
+    if page.kind is not Kind.PICTURE:
         return page
     import pypdfium2 as pdfium
 
@@ -161,13 +163,14 @@ def joined_lines(page: str) -> str:
     return _LATIN_BREAK.sub(" ", page)
 
 
-def _omissions(pages: list[Page]) -> Iterator[Omission]:
+def _omissions(pages: list[Page], read: bool) -> Iterator[Omission]:
+    picture = "a picture, no text was recognised in it."
+    if not ocr.is_installed():
+        picture = "a picture. Its text is read with OCR: pip install 'zhizhi[ocr]'."
+    elif not read:
+        picture = "a picture, and pictures were not to be read."
     reasons = {
-        Kind.PICTURE: (
-            "a picture, no text was recognised in it."
-            if ocr.is_installed()
-            else "a picture. Its text is read with OCR: pip install 'zhizhi[ocr]'."
-        ),
+        Kind.PICTURE: picture,
         Kind.BLANK: "empty.",
         Kind.DAMAGED: "damaged, it cannot be read.",
     }

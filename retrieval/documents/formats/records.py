@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from kg_builder.passage import Location
-from retrieval.documents.document import Block, Document, Omission, Parsed
+from retrieval.documents.document import Block, Document, Omission, Options, Parsed
 from retrieval.documents.encoding import decode
 from retrieval.documents.formats.text import unreadable_characters
 from retrieval.errors import DocumentError
@@ -26,7 +26,7 @@ URL_FIELDS = ("url", "link", "source")
 NESTED = "metadata"  # where LangChain and others keep title, source and page
 
 
-def parse(data: bytes, _stem: str) -> Parsed:
+def parse(data: bytes, _options: Options) -> Parsed:
     """A document for every record."""
     text, encoding, unreadable = decode(data)
     if unreadable:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from kg_builder.passage import Location
-from retrieval.documents.document import Block, Document, Omission, Parsed
+from retrieval.documents.document import Block, Document, Omission, Options, Parsed
 from retrieval.documents.encoding import decode
 
 TITLE_LENGTH = 80
 
 
-def parse(data: bytes, stem: str) -> Parsed:
+def parse(data: bytes, options: Options) -> Parsed:
     """One document; bytes that cannot be read are told."""
     text, encoding, unreadable = decode(data)
     if unreadable:
@@ -18,7 +18,7 @@ def parse(data: bytes, stem: str) -> Parsed:
     filled = [place for place, (_, line) in enumerate(lines) if line.strip()]
     if not filled:
         return
-    title, first = stem, filled[0]
+    title, first = options.title, filled[0]
     head = lines[first][1].strip()
     alone = len(filled) > 1 and filled[1] > first + 1
     if alone and len(head) <= TITLE_LENGTH:
