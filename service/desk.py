@@ -19,6 +19,7 @@ from service.answer import Answer
 from service.backend import Backend
 from service.batcher import BatcherClosedError, QueueFullError
 from service.cache import AnswerCache
+from service.dialogue import last_question
 from service.problems import Problem, queue_full, shutting_down
 from service.requests import Example, QaRequest
 from service.router import Outcome, Request, Step
@@ -80,7 +81,7 @@ class Desk:
         if not backend.takes(milliseconds / 1000, model=asked.fallback != "always"):
             raise queue_full(backend.batcher.retry_after)
         request = Request(
-            question=asked.question,
+            question=last_question([*asked.before, asked.question]),
             point=point,
             deadline=time.monotonic() + milliseconds / 1000,
             language=asked.language,
