@@ -108,6 +108,11 @@ class RetrievalChain:
             parts.append(self.web.name)
         return "+".join(parts) or "nothing"
 
+    @property
+    def made_on(self) -> str | None:
+        """The day on which the index was made, YYYY-MM-DD; None without one."""
+        return None if self.index is None else str(self.index.info()["created"])[:10]
+
     def _compose(self) -> Runnable[State, State]:
         """The chain for LangChain programs: State in, State out."""
         # Imported when a chain is made, not with the first question: that one has a deadline.

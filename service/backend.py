@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import cached_property
 
 from pydantic import BaseModel
@@ -18,7 +19,7 @@ from service.loop_thread import LoopThread
 from service.problems import Problem
 from service.retrieval_only import UNCERTIFIED, RetrievalOnly
 from service.router import Router
-from service.seams import PROFILES, AsyncChain, Chain, Sources
+from service.seams import PROFILES, AsyncChain, Chain, Dated, Sources
 from service.settings import Settings
 from training.attempt import (
     Attempt,
@@ -85,6 +86,7 @@ class Backend:
             model=self.model,
             index=self.index,
             speculate=speculate,
+            as_of=self._as_of,
         )
         self.retired = False
         self._leases = 0
@@ -150,6 +152,12 @@ class Backend:
         return await loop.run_in_executor(
             self._threads, lambda: chain.answer(question, sources=sources, deadline=deadline)
         )
+
+    def _as_of(self, reading: Reading) -> str | None:
+        """The day of what an answer cites: of the web today's, of an index that on which it was made."""
+        if any(citation.source == "web" for citation in reading.citations):
+            return datetime.now(UTC).date().isoformat()
+        return self.chain.made_on if isinstance(self.chain, Dated) else None
 
     def point(self, profile: str | None, min_precision: float | None) -> OperatingPoint:
         """The operating point a request asks for.

@@ -200,6 +200,8 @@ def about(outcome: Outcome) -> dict[str, Any]:
         "citations",
         "index",
         "closest",
+        "gap",
+        "as_of",
     }
     kept |= {"question", "provider", "threshold", "operating_point", "cached", "timings_ms"}
     return outcome.answer.model_dump(mode="json", include=kept)

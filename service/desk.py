@@ -20,6 +20,7 @@ from service.answer import Answer
 from service.backend import Backend
 from service.batcher import BatcherClosedError, QueueFullError
 from service.cache import AnswerCache
+from service.dialogue import last_question
 from service.problems import Problem, queue_full, shutting_down
 from service.requests import Example, QaRequest
 from service.router import Outcome, Request, Step
@@ -85,7 +86,7 @@ class Desk:
         if not backend.takes(deadline - time.monotonic(), model=asked.fallback != "always"):
             raise queue_full(backend.batcher.retry_after)
         request = Request(
-            question=asked.question,
+            question=last_question([*asked.before, asked.question]),
             point=point,
             deadline=deadline,
             language=asked.language,

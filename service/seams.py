@@ -38,6 +38,14 @@ class AsyncChain(Protocol):
 
 
 @runtime_checkable
+class Dated(Protocol):
+    """A chain whose index was made on a day that is known, YYYY-MM-DD."""
+
+    @property
+    def made_on(self) -> str | None: ...
+
+
+@runtime_checkable
 class Breaking(Protocol):
     """A search with circuit breakers: providers that failed lately are left alone (True) for a while."""
 

@@ -7,6 +7,7 @@ from typing import Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
+from training.applicability import Objection
 from training.generation import Generation
 
 
@@ -16,7 +17,8 @@ class Attempt(BaseModel):
     ``text`` is the best answer even where the model preferred to refuse; ``confidence`` is the
     calibrated probability that it is correct. ``refused`` says that the model said its own refusal
     phrase, which is ``refusal_text``; ``tokens_saved`` of it were not generated, because it was certain
-    before.
+    before. An ``objection`` says that the promise does not reach this question or this answer: the model was
+    not asked, or what it said is no answer; its confidence is 0 then.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -28,6 +30,7 @@ class Attempt(BaseModel):
     signals: dict[str, float]
     generation: Generation
     tokens_saved: int = 0
+    objection: Objection | None = None
 
 
 class OperatingPoint(BaseModel):

@@ -3,6 +3,7 @@
 bundle/
   bundle.json     base model, prompt, refusal, decoding, calibration, operating points, hashes
   adapter/        PEFT format (absent for a model tuned in full or not at all)
+  applicability.json  where the promise ends: names, wordings and answers of the graph
   README.md       the model card, generated
   manifest.json   checksums of all the above, written last
 """
@@ -24,6 +25,7 @@ from kg_builder.files import (
     write_text,
 )
 from kg_builder.question import Language
+from training.applicability import Applicability
 from training.attempt import OperatingPoint
 from training.calibrate import Calibration
 from training.errors import BundleError
@@ -70,10 +72,17 @@ class BundleSpec(BaseModel):
 class Bundle:
     """A bundle on disk that was found whole."""
 
-    def __init__(self, folder: Path, spec: BundleSpec, digest: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        spec: BundleSpec,
+        digest: str,
+        applicability: Applicability | None = None,
+    ) -> None:
         self.folder = folder
         self.spec = spec
         self.digest = digest
+        self.applicability = applicability  # None: made before bundles knew where they apply
 
     @property
     def name(self) -> str:
@@ -143,7 +152,7 @@ class Bundle:
             spec = BundleSpec.model_validate(value)
         except (OSError, ValueError) as error:
             raise BundleError(f"Bundle {folder}: bundle.json cannot be read ({error}).") from error
-        return cls(folder, spec, manifest["digest"])
+        return cls(folder, spec, manifest["digest"], Applicability.load(folder))
 
     @classmethod
     def save(cls, folder: Path, spec: BundleSpec, card: str) -> Bundle:

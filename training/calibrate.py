@@ -18,7 +18,7 @@ from training.attempt import OperatingPoint
 from training.errors import BundleError, TrainingError
 from training.intervals import clopper_pearson_lower
 from training.selective import CurvePoint, risk_coverage
-from training.signals import SIGNALS
+from training.signals import IMPLAUSIBLE, SIGNALS
 
 TARGETS = (0.70, 0.75, 0.80, 0.85, 0.90, 0.95, 0.97, 0.99)
 
@@ -49,6 +49,8 @@ class Calibration(BaseModel):
     def confidence(self, signals: dict[str, float]) -> float:
         """P(correct). Raises BundleError when the engine does not give a signal that is needed, or gives
         one that is no finite number: such an answer has no confidence, least of all a high one."""
+        if signals.get(IMPLAUSIBLE):
+            return 0.0
         missing = [name for name in self.names if name not in signals]
         if missing:
             raise BundleError(
