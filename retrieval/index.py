@@ -5,7 +5,7 @@
                   /passages.sqlite
                   /lexical/        bm25s, memory-mapped
                   /dense/          vectors, and cells above dense.EXACT_LIMIT
-                  /embedder/       the embedded embedder; of any other only its name is kept
+    FOLDER/embedders/NAME/         the embedded embedder, once for all versions; of others only the name
 
 A version never changes. Building writes a new one aside and then renames ``current``: a build that
 is killed leaves the old version in service, and a running service takes the new one with its next
@@ -31,13 +31,13 @@ from retrieval.errors import IndexRefusedError
 from retrieval.evidence import Evidence
 from retrieval.fusion import fuse, title_scores
 from retrieval.index_version import (
-    EMBEDDER,
     FORMAT,
     FORMAT_VERSION,
     STORE,
     IndexVersion,
     default_dense_weight,
     embedder_record,
+    prune_embedders,
 )
 from retrieval.lexical import Hits, LexicalIndex
 from retrieval.passage_text import passage_text
@@ -167,7 +167,7 @@ class Index:
                     embedder.dimension,
                     aside / "dense",
                 )
-            record = None if embedder is None else embedder_record(embedder, aside / EMBEDDER)
+            record = None if embedder is None else embedder_record(embedder, folder)
             weight = parts.dense_weight
             if weight is None:
                 weight = default_dense_weight(embedder)
@@ -193,6 +193,7 @@ class Index:
             shutil.rmtree(aside, ignore_errors=True)
             raise
         prune(folder)
+        prune_embedders(folder)
         return cls(folder, version, embedder)
 
     # ── serving ──────────────────────────────────────────────────────────────────────────────────

@@ -2,7 +2,7 @@
 
     FOLDER/current                 as with files: the version that is served
     FOLDER/v000001/manifest.json   address, collection, embedder
-                  /embedder/       the embedded embedder
+    FOLDER/embedders/NAME/         the embedded embedder
     server                         the collection: passages, BM25 and vectors
 
 Machines that serve share the small folder (or a copy of it) and the server. Documents are added and
@@ -34,11 +34,11 @@ from retrieval.index import (
     silent,
 )
 from retrieval.index_version import (
-    EMBEDDER,
     check_files,
     default_dense_weight,
     embedder_record,
     find_embedder,
+    prune_embedders,
 )
 from retrieval.lexical import query_terms
 from retrieval.milvus_collection import FIELDS, Collection, MilvusError, mark, passage_of
@@ -57,7 +57,7 @@ from retrieval.versions import (
 
 logger = logging.getLogger(__name__)
 
-FORMAT, FORMAT_VERSION = "zhizhi-milvus", 1
+FORMAT, FORMAT_VERSION = "zhizhi-milvus", 2
 UNFINISHED = ".collection"  # names the collection of a build that has not ended
 
 
@@ -116,7 +116,7 @@ class MilvusIndex:
             try:
                 collection.create(None if embedder is None else embedder.dimension)
                 _write(collection, held, embedder, progress or silent)
-                record = None if embedder is None else embedder_record(embedder, aside / EMBEDDER)
+                record = None if embedder is None else embedder_record(embedder, folder)
                 if dense_weight is None:
                     dense_weight = default_dense_weight(embedder)
                 manifest = {
@@ -144,6 +144,7 @@ class MilvusIndex:
             if old is not None and old["previous"] and old["uri"] == uri:
                 collection.sibling(old["previous"]).drop()
             prune(folder)
+            prune_embedders(folder)
             return cls(folder, manifest, embedder)
 
     def add(
