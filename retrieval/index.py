@@ -61,6 +61,7 @@ Mode = Literal["lexical", "dense", "hybrid"]
 Progress = Callable[[str, int, int], None]  # stage, done, total
 
 ENCODE_BLOCK = 512
+SPARE = 2  # times the passages that are wanted are ranked: mirrored folders hold each text twice
 DEPTH = 50  # candidates that each ranking brings to the fusion, at least
 
 
@@ -265,15 +266,25 @@ class Index:
 
         Hybrid fuses BM25, vectors and the titles that the question names. Scores are BM25
         (lexical), cosine (dense) or fused (hybrid: see ``retrieval.fusion``). Without vectors hybrid
-        does with the rest; dense raises IndexRefusedError.
+        does with the rest; dense raises IndexRefusedError. A text that several documents have is found
+        once.
         """
         version = self.version
-        pairs = rank(version, query, k, mode)
+        pairs = rank(version, query, SPARE * k, mode)
         found = version.store.at([position for position, _ in pairs])
-        return [
+        evidence = [
             Evidence(passage=passage, score=score, source="index", provider=self.folder.name)
             for passage, (_, score) in zip(found, pairs, strict=True)
         ]
+        return without_repeats(evidence)[:k]
+
+
+def without_repeats(evidence: Iterable[Evidence]) -> list[Evidence]:
+    """The evidence in its order; of passages with one title and text the first."""
+    seen: dict[tuple[str, str], Evidence] = {}
+    for item in evidence:
+        seen.setdefault((item.passage.title, item.passage.text), item)
+    return list(seen.values())
 
 
 def rank(version: IndexVersion, query: str, k: int, mode: Mode) -> list[tuple[int, float]]:
