@@ -5,7 +5,7 @@
                   /passages.sqlite
                   /lexical/        bm25s, memory-mapped
                   /dense/          vectors, and cells above dense.EXACT_LIMIT
-                  /embedder/       the embedded embedder; of any other only its name is kept
+    FOLDER/embedders/NAME/         the embedded embedder, once for all versions; of others only the name
 
 A version never changes. Building writes a new one aside and then renames ``current``: a build that
 is killed leaves the old version in service, and a running service takes the new one with its next
@@ -31,13 +31,13 @@ from retrieval.errors import IndexRefusedError
 from retrieval.evidence import Evidence
 from retrieval.fusion import fuse, title_scores
 from retrieval.index_version import (
-    EMBEDDER,
     FORMAT,
     FORMAT_VERSION,
     STORE,
     IndexVersion,
     default_dense_weight,
     embedder_record,
+    prune_embedders,
 )
 from retrieval.lexical import Hits, LexicalIndex
 from retrieval.passage_text import passage_text
@@ -61,6 +61,7 @@ Mode = Literal["lexical", "dense", "hybrid"]
 Progress = Callable[[str, int, int], None]  # stage, done, total
 
 ENCODE_BLOCK = 512
+SPARE = 2  # times the passages that are wanted are ranked: mirrored folders hold each text twice
 DEPTH = 50  # candidates that each ranking brings to the fusion, at least
 
 
@@ -167,7 +168,7 @@ class Index:
                     embedder.dimension,
                     aside / "dense",
                 )
-            record = None if embedder is None else embedder_record(embedder, aside / EMBEDDER)
+            record = None if embedder is None else embedder_record(embedder, folder)
             weight = parts.dense_weight
             if weight is None:
                 weight = default_dense_weight(embedder)
@@ -193,6 +194,7 @@ class Index:
             shutil.rmtree(aside, ignore_errors=True)
             raise
         prune(folder)
+        prune_embedders(folder)
         return cls(folder, version, embedder)
 
     # ── serving ──────────────────────────────────────────────────────────────────────────────────
@@ -264,15 +266,25 @@ class Index:
 
         Hybrid fuses BM25, vectors and the titles that the question names. Scores are BM25
         (lexical), cosine (dense) or fused (hybrid: see ``retrieval.fusion``). Without vectors hybrid
-        does with the rest; dense raises IndexRefusedError.
+        does with the rest; dense raises IndexRefusedError. A text that several documents have is found
+        once.
         """
         version = self.version
-        pairs = rank(version, query, k, mode)
+        pairs = rank(version, query, SPARE * k, mode)
         found = version.store.at([position for position, _ in pairs])
-        return [
+        evidence = [
             Evidence(passage=passage, score=score, source="index", provider=self.folder.name)
             for passage, (_, score) in zip(found, pairs, strict=True)
         ]
+        return without_repeats(evidence)[:k]
+
+
+def without_repeats(evidence: Iterable[Evidence]) -> list[Evidence]:
+    """The evidence in its order; of passages with one title and text the first."""
+    seen: dict[tuple[str, str], Evidence] = {}
+    for item in evidence:
+        seen.setdefault((item.passage.title, item.passage.text), item)
+    return list(seen.values())
 
 
 def rank(version: IndexVersion, query: str, k: int, mode: Mode) -> list[tuple[int, float]]:

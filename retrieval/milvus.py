@@ -2,7 +2,7 @@
 
     FOLDER/current                 as with files: the version that is served
     FOLDER/v000001/manifest.json   address, collection, embedder
-                  /embedder/       the embedded embedder
+    FOLDER/embedders/NAME/         the embedded embedder
     server                         the collection: passages, BM25 and vectors
 
 Machines that serve share the small folder (or a copy of it) and the server. Documents are added and
@@ -29,16 +29,18 @@ from retrieval.fusion import fuse, title_scores
 from retrieval.index import (
     DEPTH,
     ENCODE_BLOCK,
+    SPARE,
     Mode,
     Progress,
     silent,
+    without_repeats,
 )
 from retrieval.index_version import (
-    EMBEDDER,
     check_files,
     default_dense_weight,
     embedder_record,
     find_embedder,
+    prune_embedders,
 )
 from retrieval.lexical import query_terms
 from retrieval.milvus_collection import FIELDS, Collection, MilvusError, mark, passage_of
@@ -57,7 +59,7 @@ from retrieval.versions import (
 
 logger = logging.getLogger(__name__)
 
-FORMAT, FORMAT_VERSION = "zhizhi-milvus", 1
+FORMAT, FORMAT_VERSION = "zhizhi-milvus", 2
 UNFINISHED = ".collection"  # names the collection of a build that has not ended
 
 
@@ -116,7 +118,7 @@ class MilvusIndex:
             try:
                 collection.create(None if embedder is None else embedder.dimension)
                 _write(collection, held, embedder, progress or silent)
-                record = None if embedder is None else embedder_record(embedder, aside / EMBEDDER)
+                record = None if embedder is None else embedder_record(embedder, folder)
                 if dense_weight is None:
                     dense_weight = default_dense_weight(embedder)
                 manifest = {
@@ -144,6 +146,7 @@ class MilvusIndex:
             if old is not None and old["previous"] and old["uri"] == uri:
                 collection.sibling(old["previous"]).drop()
             prune(folder)
+            prune_embedders(folder)
             return cls(folder, manifest, embedder)
 
     def add(
@@ -260,7 +263,7 @@ class MilvusIndex:
         if k < 1 or not query.strip():
             return []
         collection = self.collection
-        depth = k if mode != "hybrid" else max(DEPTH, 2 * k)
+        depth = SPARE * k if mode != "hybrid" else max(DEPTH, 2 * SPARE * k)
         named = _titled(query, collection) if mode == "hybrid" else []
         lexical: list[tuple[str, float]] = []
         dense: list[tuple[str, float]] = []
@@ -273,14 +276,15 @@ class MilvusIndex:
         if mode == "hybrid":
             titles = title_scores(named, collection.count()) if named else {}
             scored = fuse(lexical, dense, titles, float(self.manifest["dense_weight"]))
-        scored = scored[:k]
+        scored = scored[: SPARE * k]
         rows = collection.where("key", [key for key, _ in scored], ["key", *FIELDS])
         passages = {row["key"]: passage_of(row) for row in rows}
-        return [
+        evidence = (
             Evidence(passage=passages[key], score=score, provider=self.folder.name)
             for key, score in scored
             if key in passages  # not deleted since
-        ]
+        )
+        return without_repeats(evidence)[:k]
 
 
 def is_milvus(folder: Path) -> bool:
