@@ -11,7 +11,7 @@ FEW = 0.5  # questions for each row that could give one: below this the reasons 
 REMEDIES = (
     ("relation: its name does not say", "--unknown all asks them; --catalogue words them as you do"),
     ("relation: not in the catalogue", "--unknown typed or all asks them"),
-    ("relation: changes over time", "a relation of your own (--catalogue) is asked all the same"),
+    ("relation: changes over time", "--changing asks them"),
     ("relation:", "a relation of your own (--catalogue) is asked all the same"),
     ("changes over time", "--changing asks them"),
     ("a name that many bear", "--keep-names, if within your graph they mean one thing"),
