@@ -24,7 +24,7 @@ REMEDIES = (
     ("no object has a name", "--language en for a graph in English"),
     ("the relation has no name", "--language en, or --catalogue with its name in both languages"),
     ("values of a single-valued", "keep one of the values, or tell namesakes apart: 李娜（歌手）"),
-    ("the same answer too often", "--max-answer-share 1 keeps them"),
+    ("the same answer too often", "--max-pair-share 1 --max-answer-share 1 keeps them"),
     ("the same relation too often", "--max-relation-share 1 keeps them"),
 )  # fmt: skip
 
