@@ -214,7 +214,13 @@ class Index:
     @property
     def version(self) -> IndexVersion:
         """The version in service. A newer one is taken as soon as ``current`` names it."""
-        name = current_version(self.folder)
+        try:
+            name = current_version(self.folder)
+        except IndexRefusedError as error:
+            if self._refused != CURRENT:  # say so once
+                self._refused = CURRENT
+                logger.error("Index %s keeps version %s: %s", self.folder, self.name, error)
+            return self._version
         if name not in (None, self._version.name, self._refused):
             assert name is not None
             with self._lock:
@@ -271,10 +277,13 @@ class Index:
         """
         version = self.version
         pairs = rank(version, query, SPARE * k, mode)
-        found = version.store.at([position for position, _ in pairs])
+        found = version.store.found([position for position, _ in pairs])
         evidence = [
-            Evidence(passage=passage, score=score, source="index", provider=self.folder.name)
-            for passage, (_, score) in zip(found, pairs, strict=True)
+            Evidence(
+                passage=found[position], score=score, source="index", provider=self.folder.name
+            )
+            for position, score in pairs
+            if position in found
         ]
         return without_repeats(evidence)[:k]
 
@@ -291,6 +300,7 @@ def rank(version: IndexVersion, query: str, k: int, mode: Mode) -> list[tuple[in
     """Positions with scores, best first."""
     if k < 1 or not query.strip() or not version.store.size:
         return []
+    version.mapped.check()
     if mode == "dense" and version.dense is None:
         raise IndexRefusedError(
             f"{version.folder} holds no vectors. Build it with an embedder, or use lexical."
@@ -315,10 +325,8 @@ def rank(version: IndexVersion, query: str, k: int, mode: Mode) -> list[tuple[in
 def titled(store: PassageStore, question: str) -> list[tuple[int, str]]:
     """Positions of the passages whose title stands in the question, with that title."""
     positions = [position for position, _ in store.named_in(question)]
-    return [
-        (position, canonical_key(passage.title))
-        for position, passage in zip(positions, store.at(positions), strict=True)
-    ]
+    found = store.found(positions)
+    return [(p, canonical_key(found[p].title)) for p in positions if p in found]
 
 
 def _pairs(hits: Hits) -> list[tuple[int, float]]:
@@ -360,12 +368,12 @@ def _vectors(
 def _open_current(
     folder: Path, embedder: Embedder | None, *, verify: bool = False, tolerate: bool = False
 ) -> IndexVersion | None:
-    name = current_version(folder)
-    if name is None:
-        if tolerate:
-            return None
-        raise IndexRefusedError(f"{folder}: no index there. Build one with `zhizhi index build`.")
     try:
+        name = current_version(folder)
+        if name is None:
+            raise IndexRefusedError(
+                f"{folder}: no index there. Build one with `zhizhi index build`."
+            )
         return IndexVersion.open(folder / name, embedder, verify=verify)
     except IndexRefusedError:
         if tolerate:  # a build from nothing mends a damaged index

@@ -203,7 +203,11 @@ class MilvusIndex:
 
     def _refresh(self) -> None:
         """Take a newer version as soon as ``current`` names it."""
-        name = current_version(self.folder)
+        try:
+            name = current_version(self.folder)
+        except IndexRefusedError as error:
+            logger.error("Index %s keeps version %s: %s", self.folder, self.name, error)
+            return
         if name in (None, self.name, self._refused):
             return
         try:

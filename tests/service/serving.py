@@ -1,6 +1,7 @@
 """The small world's service as a process of its own.
 
-``python -m tests.service.serving [SECONDS] [MODEL] [READING]``; MODEL is ``small``, or ``none`` for retrieval alone.
+``python -m tests.service.serving [SECONDS] [MODEL] [READING]``; MODEL is ``small``, or ``none`` for
+retrieval alone.
 """
 
 from __future__ import annotations
