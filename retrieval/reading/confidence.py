@@ -42,10 +42,9 @@ class Features(NamedTuple):
     rival: float  # score of the best other passage that says something else
     named: float  # 1 where the question names the passage's title
     other_named: float  # 1 where it names the title of another passage and not of this one
-    coverage: float  # share of the question's n-grams in the passage's title and text
-    sentence_coverage: float  # the same of title and cited sentence
     length: float  # log of the answer's characters
     chinese: float
+    chinese_score: float  # score where the question is Chinese, else 0: what a score means differs
 
 
 class ReadingCalibration(BaseModel):

@@ -18,7 +18,7 @@ from retrieval.reading.answer_form import answer_span
 from retrieval.reading.confidence import FILE, NONE, Features, ReadingCalibration, clipped
 from retrieval.reading.selection import Selected, select
 from retrieval.reading.span_reader import FOLDER, SpanPrediction, SpanReader, Text, load_span_reader
-from retrieval.segmentation import is_han, ngrams
+from retrieval.segmentation import is_han
 from retrieval.sentences import Sentence, sentences
 from retrieval.store import document_of
 
@@ -101,10 +101,9 @@ class ExtractiveReader:
     def candidates(self, question: str, evidence: Sequence[Evidence]) -> list[Candidate]:
         """The best answer of each passage that has one, most confident first."""
         found = self._found(question, evidence)
-        asked = set(ngrams(question))
         made = []
         for one in found:
-            features = _features(one, found, asked, question)
+            features = _features(one, found, question)
             made.append(
                 Candidate(
                     one.evidence,
@@ -197,16 +196,13 @@ def _answer(
     return text, Sentence(text, start, end)
 
 
-def _features(one: _Found, found: Sequence[_Found], asked: set[str], question: str) -> Features:
+def _features(one: _Found, found: Sequence[_Found], question: str) -> Features:
     spans, score = one.prediction.spans, one.prediction.score
+    chinese = float(is_han(question))
     others = [other for other in found if other is not one]
     allies = [o.prediction.score for o in others if _agree(o.text, one.text)]
     rivals = [o.prediction.score for o in others if not _agree(o.text, one.text)]
     passage = one.evidence.passage
-    title = set(ngrams(passage.title))
-    told = {*title, *ngrams(passage.text)}
-    sentence = {*title, *ngrams(one.sentence.text)}
-    total = max(1, len(asked))
     return Features(
         score=clipped(score),
         log_probability=clipped(spans[0].log_probability),
@@ -221,10 +217,9 @@ def _features(one: _Found, found: Sequence[_Found], asked: set[str], question: s
             not _named(passage, question)
             and any(_named(other.evidence.passage, question) for other in others)
         ),
-        coverage=len(asked & told) / total,
-        sentence_coverage=len(asked & sentence) / total,
         length=_log_length(one.text),
-        chinese=float(is_han(question)),
+        chinese=chinese,
+        chinese_score=chinese * clipped(score),
     )
 
 
