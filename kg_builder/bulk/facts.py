@@ -22,7 +22,8 @@ NO_UNIT_PATTERN = r"^(约|大约)?-?[0-9][0-9,.]*$"
 WIDE_COMMA = r"\s*[，／]\s*"
 LONGEST_PIECE = 8
 # A part of a name is one that many have where so many names of the graph have it, and such a share.
-SHARED_NAMES, SHARED_SHARE = 3, 0.0005
+# A given name stands out, besides: where names were made of a small pool, all are shared alike.
+SHARED_NAMES, SHARED_SHARE, ABOVE_AVERAGE = 3, 0.0005, 2.5
 DUPLICATE = "the same fact again: merged"
 # A list with more values than this is no answer to a question, and a table in disguise.
 MAX_VALUES = 20
@@ -368,8 +369,9 @@ def find_namesakes(store: Store) -> None:
             WHERE regexp_matches(name, '^[\x{{4e00}}-\x{{9fff}}]{{3}}$')
         ), begins AS (SELECT first FROM dotted GROUP BY first HAVING count(*) >= {_often("dotted")}),
         ends AS (SELECT last FROM dotted GROUP BY last HAVING count(*) >= {_often("dotted")}),
-        often AS (SELECT given FROM given GROUP BY given
-            HAVING count(DISTINCT family) >= {_often("given")}),
+        families AS (SELECT given, count(DISTINCT family) AS n FROM given GROUP BY given),
+        often AS (SELECT given FROM families WHERE n >= {_often("given")}
+            AND n >= {ABOVE_AVERAGE} * (SELECT avg(n) FROM families)),
         borne AS (
             SELECT name FROM dotted SEMI JOIN begins USING (first) SEMI JOIN ends USING (last)
             UNION ALL SELECT name FROM given SEMI JOIN often USING (given)
