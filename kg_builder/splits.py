@@ -2,7 +2,8 @@
 
 An entity's split is a function of its id, the seed and the shares alone, so adding facts or
 entities never moves one. All questions whose subject is the entity, in both languages and all
-wordings, go with it.
+wordings, go with it. In sources without ids, entities that share a name have one split, that of the
+first of them (bulk/entities.py).
 
 What counts as a leak. A subject in one split may be an object in another: that 苏轼's father is
 苏洵 tells nothing about 苏洵's own dynasty, and two poets may share a dynasty. It leaks where a

@@ -2,7 +2,8 @@
 
 store      the database of a job, and which of its steps are done
 rows       what the sources gave, as they gave it
-names      relations, subjects, and what they are called
+relations  which relations are asked, and in which words
+names      subjects and what they are called
 entities   one thing however many names: components, which are split, and what leaks between them
 facts      values cleaned, lists cut, objects joined with their names, grouped by fact
 templates  the relations' wordings, cut at the holes that facts fill

@@ -21,7 +21,9 @@ NO_UNIT = "a measure without its unit"
 NO_UNIT_PATTERN = r"^(约|大约)?-?[0-9][0-9,.]*$"
 WIDE_COMMA = r"\s*[，／]\s*"
 LONGEST_PIECE = 8
-SHARED_PART = 3  # names, from which a part of a name is one that many have
+# A part of a name is one that many have where so many names of the graph have it, and such a share.
+# A given name stands out, besides: where names were made of a small pool, all are shared alike.
+SHARED_NAMES, SHARED_SHARE, ABOVE_AVERAGE = 3, 0.0005, 2.5
 DUPLICATE = "the same fact again: merged"
 # A list with more values than this is no answer to a question, and a table in disguise.
 MAX_VALUES = 20
@@ -365,10 +367,11 @@ def find_namesakes(store: Store) -> None:
         ), given AS (
             SELECT name, left(name, 1) AS family, right(name, 2) AS given FROM every
             WHERE regexp_matches(name, '^[\x{{4e00}}-\x{{9fff}}]{{3}}$')
-        ), begins AS (SELECT first FROM dotted GROUP BY first HAVING count(*) >= {SHARED_PART}),
-        ends AS (SELECT last FROM dotted GROUP BY last HAVING count(*) >= {SHARED_PART}),
-        often AS (SELECT given FROM given GROUP BY given
-            HAVING count(DISTINCT family) >= {SHARED_PART}),
+        ), begins AS (SELECT first FROM dotted GROUP BY first HAVING count(*) >= {_often("dotted")}),
+        ends AS (SELECT last FROM dotted GROUP BY last HAVING count(*) >= {_often("dotted")}),
+        families AS (SELECT given, count(DISTINCT family) AS n FROM given GROUP BY given),
+        often AS (SELECT given FROM families WHERE n >= {_often("given")}
+            AND n >= {ABOVE_AVERAGE} * (SELECT avg(n) FROM families)),
         borne AS (
             SELECT name FROM dotted SEMI JOIN begins USING (first) SEMI JOIN ends USING (last)
             UNION ALL SELECT name FROM given SEMI JOIN often USING (given)
@@ -378,6 +381,10 @@ def find_namesakes(store: Store) -> None:
             AND zh_bare NOT IN (SELECT name FROM well_known)
         """
     )
+
+
+def _often(names: str) -> str:
+    return f"(SELECT greatest({SHARED_NAMES}, {SHARED_SHARE} * count(*)) FROM {names})"
 
 
 def rate_subjects(store: Store) -> None:

@@ -9,8 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from kg_builder.bulk import entities, facts, names, passages, questions, templates
-from kg_builder.bulk.names import RelationPolicy
+from kg_builder.bulk import entities, facts, names, passages, questions, relations, templates
 from kg_builder.bulk.parts import parts_of
 from kg_builder.bulk.report import make_report
 from kg_builder.bulk.rows import ingest
@@ -69,16 +68,16 @@ def _prepare(
     # Where names are all there is, and many, a relation that few are told of is noise.
     open_graph = bool(settings.strict_names) and settings.unknown_relations == "typed"
     open_graph = open_graph and not store.one("SELECT bool_or(ids OR trusted) FROM source")[0]
-    policy = RelationPolicy(
+    policy = relations.RelationPolicy(
         settings.unknown_relations,
         settings.questions.include_changing,
-        names.FEWEST_ROWS if open_graph else 1,
+        relations.FEWEST_ROWS if open_graph else 1,
         frozenset(relation.id for relation in own),
     )
     shares, seed = settings.questions.shares, settings.seed
 
     steps: list[tuple[str, Callable[[], object]]] = [
-        ("relations", lambda: names.name_relations(store, catalogue, policy)),
+        ("relations", lambda: relations.name_relations(store, catalogue, policy)),
         ("subjects", lambda: names.name_subjects(store, shares, seed, bool(settings.strict_names))),
         ("aliases", lambda: names.name_aliases(store)),
         ("rows accounted for", lambda: facts.account_rows(store)),

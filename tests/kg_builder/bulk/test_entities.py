@@ -27,7 +27,9 @@ def top(above: dict[str, str], name: str) -> str:
 
 
 def test_no_fact_about_one_entity_is_in_two_splits(tmp_path: Path) -> None:
-    settings = BuildSettings(sources=(SourceSpec(location=str(GRAPH)),), passages=False)
+    settings = BuildSettings(
+        sources=(SourceSpec(location=str(GRAPH)),), passages=False, strict_names=False
+    )
     counts = build(settings, tmp_path).counts
     above: dict[str, str] = {}
     with GRAPH.open(encoding="utf-8") as file:
@@ -44,7 +46,7 @@ def test_no_fact_about_one_entity_is_in_two_splits(tmp_path: Path) -> None:
         for names in one["gold"]["objects"]:
             for name in names:
                 told[subject, top(above, plain(name))].add(one["split"])
-    assert len(questions) > 1_000
+    assert len(questions) > 500
     assert not [name for name, found in splits.items() if len(found) > 1]
     assert not [
         pair
