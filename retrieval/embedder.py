@@ -172,7 +172,10 @@ class SentenceTransformerEmbedder:
 
             try:
                 self._model = SentenceTransformer(
-                    self._source, device=self._device, revision=self._revision
+                    self._source,
+                    device=self._device,
+                    revision=self._revision,
+                    trust_remote_code=False,
                 )
             except (OSError, ValueError) as error:
                 raise EmbedderError(

@@ -41,7 +41,7 @@ from retrieval.index_version import (
 )
 from retrieval.lexical import Hits, LexicalIndex
 from retrieval.passage_text import passage_text
-from retrieval.store import PassageStore, content_digest, document_of, write_store
+from retrieval.store import PassageStore, content_digest, document_of, file_of, write_store
 from retrieval.versions import (
     ASIDE,
     CURRENT,
@@ -105,17 +105,25 @@ class Index:
             parts = _Parts(embedder, dense_weight)
             return cls._write(held, folder, parts, old, progress)
 
-    def add(self, passages: Iterable[Passage], *, progress: Progress | None = None) -> Index:
-        """Add passages; one with an id (or of a document) that is there replaces what is there."""
+    def add(
+        self,
+        passages: Iterable[Passage],
+        *,
+        replacing: Iterable[str] = (),
+        progress: Progress | None = None,
+    ) -> Index:
+        """Add passages. What is there of their documents, and of those ``replacing`` names, goes."""
         new = list(passages)
-        documents = {document_of(passage.id) for passage in new}
-        return self._change(lambda old: document_of(old.id) not in documents, new, progress)
+        documents = {*map(file_of, new), *replacing}
+        return self._change(lambda old: file_of(old) not in documents, new, progress)
 
     def delete(self, ids: Iterable[str], *, progress: Progress | None = None) -> int:
         """Delete passages by id, or documents with all their passages; return how many went."""
         gone = set(ids)
         before = self.size
-        self._change(lambda old: not {old.id, document_of(old.id)} & gone, [], progress)
+        self._change(
+            lambda old: not {old.id, document_of(old.id), file_of(old)} & gone, [], progress
+        )
         return before - self.size
 
     def _change(

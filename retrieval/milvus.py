@@ -43,7 +43,7 @@ from retrieval.index_version import (
 from retrieval.lexical import query_terms
 from retrieval.milvus_collection import FIELDS, Collection, MilvusError, mark, passage_of
 from retrieval.passage_text import passage_text
-from retrieval.store import MAX_TITLED, content_digest, document_of, name_spans
+from retrieval.store import MAX_TITLED, content_digest, file_of, name_spans
 from retrieval.versions import (
     ASIDE,
     CURRENT,
@@ -146,8 +146,14 @@ class MilvusIndex:
             prune(folder)
             return cls(folder, manifest, embedder)
 
-    def add(self, passages: Iterable[Passage], *, progress: Progress | None = None) -> Self:
-        """Add passages; those of a document that is there replace its old ones.
+    def add(
+        self,
+        passages: Iterable[Passage],
+        *,
+        replacing: Iterable[str] = (),
+        progress: Progress | None = None,
+    ) -> Self:
+        """Add passages. What is there of their documents, and of those ``replacing`` names, goes.
 
         New passages are there before the old ones go: no document is missing at any time. Unchanged
         ones are left alone.
@@ -155,7 +161,7 @@ class MilvusIndex:
         new = list(passages)
         _refuse_repeats(new)
         with exclusive(self.folder), _answering(self.folder, self.manifest["uri"]):
-            documents = [mark(document_of(passage.id)) for passage in new]
+            documents = [mark(file) for file in (*map(file_of, new), *replacing)]
             rows = self.collection.where("document", documents, ["key", "digest"])
             there = {row["key"]: row["digest"] for row in rows}
             changed = [p for p in new if there.get(mark(p.id)) != content_digest(p)]

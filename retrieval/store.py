@@ -19,19 +19,20 @@ _SCHEMA = """
 CREATE TABLE passage (
     position INTEGER PRIMARY KEY,  -- row in the vector and lexical indexes, from 0
     id TEXT NOT NULL UNIQUE,
-    document TEXT NOT NULL,        -- what the passage was cut from; delete and update go by it
+    document TEXT NOT NULL,        -- the file that the passage was cut from; delete and update go by it
     title TEXT NOT NULL,
     text TEXT NOT NULL,
     url TEXT NOT NULL,
     language TEXT NOT NULL,
     entities TEXT NOT NULL,        -- JSON list
+    locations TEXT NOT NULL,       -- JSON list
     digest TEXT NOT NULL,          -- of title and text: equal digests share their vectors
     name TEXT NOT NULL             -- the title in canonical form: looked up by what a question names
 );
 CREATE INDEX passage_document ON passage (document);
 CREATE INDEX passage_name ON passage (name);
 """
-_COLUMNS = "id, title, text, url, language, entities"
+_COLUMNS = "id, title, text, url, language, entities, document, locations"
 # One id may stand for a whole document: PASSAGE = DOCUMENT#NUMBER.
 PART = "#"
 MAX_TITLED = 30  # passages of one title that a question can name; more are the chunks of a book
@@ -43,6 +44,11 @@ def document_of(passage_id: str) -> str:
     """The document of a passage: what stands before ``#NUMBER``, or all of it."""
     document, _, number = passage_id.rpartition(PART)
     return document if document and number.isdigit() else passage_id
+
+
+def file_of(passage: Passage) -> str:
+    """The document whose passages are replaced and deleted together with this one."""
+    return passage.document or document_of(passage.id)
 
 
 def content_digest(passage: Passage) -> str:
@@ -62,17 +68,18 @@ def write_store(passages: Iterable[Passage], path: Path) -> int:
             row = (
                 count,
                 passage.id,
-                document_of(passage.id),
+                file_of(passage),
                 passage.title,
                 passage.text,
                 passage.url,
                 passage.language,
                 json.dumps(passage.entities, ensure_ascii=False),
+                locations_json(passage),
                 content_digest(passage),
                 key(passage.title),
             )
             try:
-                connection.execute("INSERT INTO passage VALUES (?,?,?,?,?,?,?,?,?,?)", row)
+                connection.execute("INSERT INTO passage VALUES (?,?,?,?,?,?,?,?,?,?,?)", row)
             except sqlite3.IntegrityError as error:
                 raise IndexRefusedError(
                     f"Passage id {passage.id!r} comes twice. Give every passage its own id."
@@ -193,8 +200,13 @@ def _is_border(text: str, place: int) -> bool:
     return not (left.isalnum() and right.isalnum()) or is_han(left) or is_han(right)
 
 
+def locations_json(passage: Passage) -> str:
+    """A passage's locations as the indexes keep them."""
+    return json.dumps([place.model_dump() for place in passage.locations], ensure_ascii=False)
+
+
 def _passage(row: Sequence[str]) -> Passage:
-    identity, title, text, url, language, entities = row
+    identity, title, text, url, language, entities, document, locations = row
     return Passage.model_validate(
         {
             "id": identity,
@@ -203,5 +215,7 @@ def _passage(row: Sequence[str]) -> Passage:
             "url": url,
             "language": language,
             "entities": tuple(json.loads(entities)),
+            "document": "" if document == document_of(identity) else document,
+            "locations": tuple(json.loads(locations)),
         }
     )

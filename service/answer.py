@@ -17,6 +17,7 @@ Abstention = Literal[
     "model_refused",  # the model said by itself that it does not know
     "low_confidence",  # it answered, below the threshold of the operating point
     "model_unavailable",  # it failed
+    "question_too_long",  # the question does not fit into its context
     "deadline_exceeded",  # it was not done in time
     "fallback_always",  # it was not asked: the request wants retrieval
     "time_dependent",  # it was not asked: the answer changes with time

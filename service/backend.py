@@ -21,7 +21,13 @@ from service.retrieval_only import UNCERTIFIED, RetrievalOnly
 from service.router import Router
 from service.seams import PROFILES, AsyncChain, Chain, Dated, Sources
 from service.settings import Settings
-from training.attempt import Attempter, OperatingPoint
+from training.attempt import (
+    Attempt,
+    Attempter,
+    Measuring,
+    OperatingPoint,
+    QuestionTooLongError,
+)
 
 # The precisions that a client is offered: what of this a bundle can certify is its own affair.
 PRECISIONS = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.92, 0.94, 0.95, 0.96, 0.97, 0.98, 0.99)
@@ -71,10 +77,11 @@ class Backend:
         self._retrieval: LoopThread | None = None  # made when a chain wants one
         self._retrieval_places = settings.retrieval_threads
         self._default_profile = settings.profile
+        self._max_question_tokens = settings.max_question_tokens
         self._most = settings.max_queue + settings.max_batch  # those that wait, and those in work
         self._points: dict[tuple[str | None, float | None], OperatingPoint | None] = {}
         self.router = Router(
-            self.batcher.attempt if self.has_model else None,
+            self._ask if self.has_model else None,
             self._read if chain is not None else None,
             model=self.model,
             index=self.index,
@@ -105,6 +112,33 @@ class Backend:
         if self._leases >= self._most:
             return False
         return not model or (not self.batcher.full and self.batcher.expected_wait <= seconds)
+
+    def check_length(self, question: str) -> None:
+        """Raises Problem 422 for a question that nobody is asked, however it would be answered."""
+        try:
+            self._measure(question, self._max_question_tokens)
+        except QuestionTooLongError as error:
+            detail = (
+                f"The question has {error.tokens} tokens; this server takes at most {error.most}. "
+                "Ask the question alone, without the text around it."
+            )
+            raise Problem(422, "question-too-long", detail) from None
+
+    async def _ask(self, question: str) -> Attempt:
+        """The model's attempt; raises QuestionTooLongError where the question does not fit into its
+        context: what is cut off or beyond it no calibration knows."""
+        if isinstance(self.attempter, Measuring) and self.attempter.longest_question is not None:
+            self._measure(question, self.attempter.longest_question)
+        return await self.batcher.attempt(question)
+
+    def _measure(self, question: str, most: int) -> None:
+        # No token is shorter than a byte: a short question need not be cut into tokens.
+        if len(question.encode("utf-8", "replace")) > most and isinstance(
+            self.attempter, Measuring
+        ):
+            tokens = self.attempter.question_tokens(question)
+            if tokens > most:
+                raise QuestionTooLongError(tokens, most)
 
     async def _read(self, question: str, sources: Sources, deadline: float) -> Reading:
         chain = self.chain

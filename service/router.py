@@ -28,7 +28,7 @@ from service.language_pack import language_of, language_pack
 from service.seams import Ask, Fallback, Read, Sources
 from service.small_talk import SmallTalk, reply, small_talk
 from service.time_dependence import is_time_dependent
-from training.attempt import Attempt, OperatingPoint
+from training.attempt import Attempt, OperatingPoint, QuestionTooLongError
 
 logger = logging.getLogger(__name__)
 
@@ -244,6 +244,9 @@ class Router:
         except AttemptError as error:
             logger.error("request %s: %s", request.id, error, exc_info=error.__cause__)
             run.abstention = "model_unavailable"
+        except QuestionTooLongError as error:
+            logger.info("request %s: %s", request.id, error)
+            run.abstention = "question_too_long"
         else:
             run.abstention = judge(run.attempt, request.point)
         run.timings["direct"] = self._elapsed(run.started)
@@ -252,8 +255,8 @@ class Router:
         if run.reason is not None:
             return Move.GIVE_UP
         if request.fallback == "never":
-            down = run.abstention == "model_unavailable"
-            run.reason = "model_unavailable" if down else "fallback_disabled"
+            own = run.abstention in ("model_unavailable", "question_too_long")
+            run.reason = run.abstention if own else "fallback_disabled"
             return Move.GIVE_UP
         return Move.UNSURE
 

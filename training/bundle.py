@@ -135,6 +135,11 @@ class Bundle:
                 raise BundleError(
                     f"Bundle {folder} is damaged: {name} has changed since it was made."
                 )
+        if strange := _unlisted(folder, files):
+            raise BundleError(
+                f"Bundle {folder} holds {strange}, which its manifest.json does not list. Take it out: "
+                "what was not checked is not loaded."
+            )
         try:
             value = json.loads((folder / "bundle.json").read_bytes())
             # The format first: another one need not be readable at all.
@@ -163,6 +168,15 @@ class Bundle:
         }
         write_manifest(folder, {"files": files, "digest": files_digest(files)})
         return cls.load(folder)
+
+
+def _unlisted(folder: Path, files: dict[str, str]) -> str | None:
+    """A file of the adapter that the manifest does not list: it would be loaded unchecked."""
+    for path in sorted((folder / "adapter").rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if not path.is_dir() and name not in files:
+            return name
+    return None
 
 
 def files_digest(files: dict[str, str]) -> str:

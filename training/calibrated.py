@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 from kg_builder.question import Language
 from training.applicability import Applicability, Prepared, written_in
@@ -21,6 +22,9 @@ NO_APPLICABILITY = (
     "Bundle %s was made before bundles knew where their promise ends: questions from outside, and answers of "
     "the wrong kind, are not told from others. Make that known: zhizhi bundle applicability RUN"
 )
+
+BYTES_PER_TOKEN = 3  # of UTF-8: a Chinese character, most of an English word
+TEMPLATE_TOKENS = 16  # of a chat template around one turn
 
 
 def language_of(question: str) -> Language:
@@ -124,6 +128,24 @@ class CalibratedModel:
         else:
             content = template.replace("{question}", question)
         return [{"role": "user", "content": content}]
+
+    def question_tokens(self, question: str) -> int:
+        """How many tokens the question is made of; an estimate, 3 bytes each, where the tokenizer is not at
+        hand."""
+        if isinstance(self.model, TokenCounter):
+            return self.model.count_tokens(question)
+        return -(-len(question.encode("utf-8", "replace")) // BYTES_PER_TOKEN)
+
+    @cached_property
+    def longest_question(self) -> int | None:
+        """The most tokens of a question that the context has room for; None where the engine does not
+        tell its context."""
+        context = getattr(self.model, "context", None)
+        if context is None or not isinstance(self.model, TokenCounter):
+            return None
+        prompts = [self.conversation(text)[0]["content"] for text in ("?", "问")]
+        spent = max(map(self.model.count_tokens, prompts)) + TEMPLATE_TOKENS
+        return max(1, int(context) - self.spec.max_new_tokens - spent)
 
     def attempt(self, questions: Sequence[str], told: Told | None = None) -> list[Attempt]:
         """One attempt per question, in order. ``told`` is what the untuned model is known to say."""

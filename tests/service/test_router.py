@@ -223,8 +223,7 @@ def test_every_language_explains_every_reason() -> None:
         pack = language_pack(language)
         assert set(pack.explanations) == {
             *get_args(Reason),
-            "model_unavailable",
-            "no_model",
+            *("model_unavailable", "no_model", "question_too_long"),
             "unresolved_reference",
         }
         assert pack.refusal
