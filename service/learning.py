@@ -24,7 +24,7 @@ from service.name_or_attribute import LEARNT as NAMES
 from service.ngram_classifier import NgramClassifier
 from service.question_frame import catalogue
 from service.small_talk import LEARNT as TALK
-from service.small_talk import LONGEST, SURE, phrases
+from service.small_talk import LONGEST, SURE, no_small_talk, phrases
 from training.domain import key
 
 ATTRIBUTE_LENGTH = 8
@@ -69,7 +69,6 @@ def talk_and_questions(data: Path, graph: Path) -> tuple[list[str], list[bool]]:
     sources: list[list[str]] = [
         [text for q in read_jsonl(graph) for text in (q["text"], *q["paraphrases"][:1])],
         [q["question"] for q in read_jsonl(data / "nlpcc2016-kbqa" / "train.jsonl")],
-        [q["question"] for q in read_jsonl(data / "chinese-simpleqa" / "questions.jsonl")],
         _asked(data / "reading" / "cmrc2018-train.jsonl"),
         _asked(data / "reading" / "squad11-train.jsonl"),
         [q["question"] for q in read_jsonl(data / "evouna-nq" / "judged.jsonl")],
@@ -79,6 +78,7 @@ def talk_and_questions(data: Path, graph: Path) -> tuple[list[str], list[bool]]:
     questions: set[str] = set()
     for source in sources:
         questions |= {key(q) for q in rng.sample(source, min(EACH, len(source)))}
+    questions |= {key(q) for q in no_small_talk()}
     asked = sorted(q for q in questions - talk if q and len(q) <= LONGEST)
     return [*sorted(talk), *asked], [True] * len(talk) + [False] * len(asked)
 
@@ -125,7 +125,7 @@ def main() -> int:
     texts, kinds = talk_and_questions(asked.data, asked.graph)
     source = (
         "service/small_talk.toml; questions of the embedded graph, NLPCC-ICCPOL 2016 KBQA (train), "
-        "Chinese SimpleQA, CMRC 2018 (train), SQuAD 1.1 (train), Natural Questions (EVOUNA)"
+        "CMRC 2018 (train), SQuAD 1.1 (train), Natural Questions (EVOUNA)"
     )
     found, held = learn(texts, kinds, source, strength=30.0, count=16384)
     found.save(TALK)
