@@ -35,6 +35,7 @@ AROUND_ENGLISH = ("{} please", "so {}", "{} zhizhi", "and {}", "{} then")
 # Short things said to a question-answering service that are no small talk.
 FOLLOW_UPS = ("那{}呢", "{}呢", "{}", "你们的{}是什么", "他的{}呢")
 ENGLISH_FOLLOW_UPS = ("and its {}", "its {}", "and the {}", "what about his {}", "her {}", "{}")
+TELLING = 10  # how often more those questions count that only sound like small talk
 KNOWN = 4  # how often more the names of the graph count
 EACH = 12_000  # questions of one kind
 
@@ -78,8 +79,8 @@ def talk_and_questions(data: Path, graph: Path) -> tuple[list[str], list[bool]]:
     questions: set[str] = set()
     for source in sources:
         questions |= {key(q) for q in rng.sample(source, min(EACH, len(source)))}
-    questions |= {key(q) for q in no_small_talk()}
     asked = sorted(q for q in questions - talk if q and len(q) <= LONGEST)
+    asked += [key(q) for q in no_small_talk()] * TELLING
     return [*sorted(talk), *asked], [True] * len(talk) + [False] * len(asked)
 
 
