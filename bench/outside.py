@@ -24,7 +24,7 @@ from training.calibrated import CalibratedModel
 # File, whether one half of it was learnt from.
 SETS = {
     "nlpcc": ("nlpcc2016-kbqa/train.jsonl", True),
-    "chinese_simpleqa": ("chinese-simpleqa/questions.jsonl", True),
+    "chinese_simpleqa": ("chinese-simpleqa/questions.jsonl", False),
     "cmrc_dev": ("cmrc2018/passages.jsonl", False),
     "drcd": ("reading/drcd-test.jsonl", False),
 }

@@ -12,6 +12,7 @@ import argparse
 import json
 import random
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,31 +24,38 @@ from service.name_or_attribute import LEARNT as NAMES
 from service.ngram_classifier import NgramClassifier
 from service.question_frame import catalogue
 from service.small_talk import LEARNT as TALK
-from service.small_talk import LONGEST, SURE, phrases
+from service.small_talk import LONGEST, SURE, no_small_talk, phrases
 from training.domain import key
 
 ATTRIBUTE_LENGTH = 8
+OFTEN = 2  # an attribute that is told only once may be a slip of who told it
 # How phrases are said that are written down only once; Chinese, then English.
 AROUND_CHINESE = ("{}啊", "{}呀", "{}呢", "{}了", "请问{}", "那{}", "你{}", "知之{}")
 AROUND_ENGLISH = ("{} please", "so {}", "{} zhizhi", "and {}", "{} then")
 # Short things said to a question-answering service that are no small talk.
 FOLLOW_UPS = ("那{}呢", "{}呢", "{}", "你们的{}是什么", "他的{}呢")
 ENGLISH_FOLLOW_UPS = ("and its {}", "its {}", "and the {}", "what about his {}", "her {}", "{}")
-EACH = 8000  # questions of one kind
+TELLING = 10  # how often more those questions count that only sound like small talk
+KNOWN = 4  # how often more the names of the graph count
+EACH = 12_000  # questions of one kind
 
 
 def names_and_attributes(data: Path, graph: Path) -> tuple[list[str], list[bool]]:
     """Chinese expressions, and whether each is an attribute."""
     facts = list(read_jsonl(data / "nlpcc2016-kbqa" / "train.jsonl"))
+    counts = Counter(_bare(fact["p"]) for fact in facts)
+    subjects = {_bare(q["subject"]) for q in read_jsonl(graph)}
     attributes = {
         text
-        for fact in facts
-        if HAN.search(text := _bare(fact["p"])) and len(text) <= ATTRIBUTE_LENGTH
+        for text, times in counts.items()
+        if times >= OFTEN and HAN.search(text) and len(text) <= ATTRIBUTE_LENGTH
     }
+    attributes -= subjects
     attributes |= {n for r in catalogue() for n in (r.zh, *r.names) if HAN.search(n)}
-    names = {_bare(fact["s"]) for fact in facts} | {_bare(q["subject"]) for q in read_jsonl(graph)}
-    names = {n for n in names - attributes if HAN.search(n) and 1 < len(n) <= 20}
-    texts = [*sorted(attributes), *sorted(names)]
+    names = {_bare(fact["s"]) for fact in facts} | subjects
+    names = {n for n in names - attributes if HAN.search(n) and len(n) <= 20}
+    # What is well known is asked about most.
+    texts = [*sorted(attributes), *sorted(names), *sorted(names & subjects) * KNOWN]
     return texts, [text in attributes for text in texts]
 
 
@@ -62,7 +70,6 @@ def talk_and_questions(data: Path, graph: Path) -> tuple[list[str], list[bool]]:
     sources: list[list[str]] = [
         [text for q in read_jsonl(graph) for text in (q["text"], *q["paraphrases"][:1])],
         [q["question"] for q in read_jsonl(data / "nlpcc2016-kbqa" / "train.jsonl")],
-        [q["question"] for q in read_jsonl(data / "chinese-simpleqa" / "questions.jsonl")],
         _asked(data / "reading" / "cmrc2018-train.jsonl"),
         _asked(data / "reading" / "squad11-train.jsonl"),
         [q["question"] for q in read_jsonl(data / "evouna-nq" / "judged.jsonl")],
@@ -73,24 +80,26 @@ def talk_and_questions(data: Path, graph: Path) -> tuple[list[str], list[bool]]:
     for source in sources:
         questions |= {key(q) for q in rng.sample(source, min(EACH, len(source)))}
     asked = sorted(q for q in questions - talk if q and len(q) <= LONGEST)
+    asked += [key(q) for q in no_small_talk()] * TELLING
     return [*sorted(talk), *asked], [True] * len(talk) + [False] * len(asked)
 
 
 def learn(
-    texts: Sequence[str], kinds: Sequence[bool], source: str, strength: float
+    texts: Sequence[str], kinds: Sequence[bool], source: str, strength: float, count: int = 4096
 ) -> tuple[NgramClassifier, Callable[[bool], list[float]]]:
     """The classifier of everything; and, by kind, what one learnt from four fifths says of the others."""
     held = [int(digest(["held", text]), 16) % 5 == 0 for text in texts]
     rows = list(zip(texts, kinds, held, strict=True))
     most = [(t, k) for t, k, h in rows if not h]
     part = NgramClassifier.fit(
-        [t for t, _ in most], [k for _, k in most], source, strength=strength
+        [t for t, _ in most], [k for _, k in most], source, strength=strength, count=count
     )
 
     def of_kind(kind: bool) -> list[float]:
         return [part.probability(t) for t, k, h in rows if h and k is kind]
 
-    return NgramClassifier.fit(texts, kinds, source, strength=strength), of_kind
+    whole = NgramClassifier.fit(texts, kinds, source, strength=strength, count=count)
+    return whole, of_kind
 
 
 def main() -> int:
@@ -103,7 +112,7 @@ def main() -> int:
     report: dict[str, Any] = {}
     texts, kinds = names_and_attributes(asked.data, asked.graph)
     source = "NLPCC-ICCPOL 2016 KBQA (train), the embedded graph, the relation catalogue"
-    found, held = learn(texts, kinds, source, strength=3.0)
+    found, held = learn(texts, kinds, source, strength=20.0, count=16384)
     found.save(NAMES)
     attributes, names = held(True), held(False)
     report["name_or_attribute"] = {
@@ -117,9 +126,9 @@ def main() -> int:
     texts, kinds = talk_and_questions(asked.data, asked.graph)
     source = (
         "service/small_talk.toml; questions of the embedded graph, NLPCC-ICCPOL 2016 KBQA (train), "
-        "Chinese SimpleQA, CMRC 2018 (train), SQuAD 1.1 (train), Natural Questions (EVOUNA)"
+        "CMRC 2018 (train), SQuAD 1.1 (train), Natural Questions (EVOUNA)"
     )
-    found, held = learn(texts, kinds, source, strength=30.0)
+    found, held = learn(texts, kinds, source, strength=30.0, count=16384)
     found.save(TALK)
     questions = held(False)
     report["small_talk"] = {

@@ -17,7 +17,7 @@ from service.question_frame import attributes
 LEARNT = Path(__file__).with_name("name_or_attribute.json")
 LONGEST = 40  # characters of what is either
 # Below the first an expression is a name, above the second an attribute; between them it is neither for sure.
-NAME, ATTRIBUTE = 0.35, 0.65
+NAME, ATTRIBUTE = 0.5, 0.65
 
 
 @cache

@@ -24,7 +24,7 @@ PATH = Path(__file__).with_name("small_talk.toml")
 LEARNT = Path(__file__).with_name("small_talk.json")
 LONGEST = 60  # characters of what can be small talk
 PARTS = re.compile(r"[,，。.!！?？;；~～…、\n]+")
-SURE = 0.95  # P(small talk) from which on it is
+SURE = 0.97  # P(small talk) from which on it is
 ALIKE = (
     0.3  # share of character pairs in common with the nearest phrase: Hello Kitty is no greeting
 )
@@ -58,6 +58,11 @@ def phrases() -> dict[str, SmallTalk]:
         for language in LANGUAGES
         for phrase in table[kind][language]
     }
+
+
+def no_small_talk() -> list[str]:
+    """Questions that sound like small talk, to learn from."""
+    return [text for language in LANGUAGES for text in _table()["questions"][language]]
 
 
 @lru_cache

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from training.domain import FAR, Link
@@ -57,6 +56,7 @@ def fit_novelty(
     inside: Sequence[Link], outside: dict[str, Sequence[Link]], *, lost: float = 0.02
 ) -> Novelty:
     """Fit on both kinds of links; at most the share ``lost`` of ``inside`` is taken for outside."""
+    import numpy as np
     from sklearn.linear_model import LogisticRegression
 
     strange = [link for links in outside.values() for link in links]

@@ -49,7 +49,7 @@ async def test_an_answer_comes_from_the_documents_and_says_so(client: httpx.Asyn
 async def test_what_the_documents_do_not_say_is_refused(client: httpx.AsyncClient) -> None:
     answer = await ask(client, PHONE)
     assert (answer["route"], answer["reason"]) == ("refused", "insufficient_evidence")
-    assert answer["answer"] == "我不知道这个问题的答案。"
+    assert answer["answer"] == "我不知道和“李白的手机号码”相关的信息。"
     assert answer["confidence"] is None  # no model, no estimate
 
 
@@ -139,7 +139,7 @@ async def test_a_follow_up_takes_the_subject_of_the_question_before(
 ) -> None:
     turns = [
         {"role": "user", "content": "岳飞的父亲是谁?"},
-        {"role": "assistant", "content": "我不知道这个问题的答案。"},
+        {"role": "assistant", "content": "我不知道和“李白的手机号码”相关的信息。"},
         {"role": "user", "content": "那岳云呢?"},
     ]
     asked = {"model": "zhizhi", "messages": turns}

@@ -31,6 +31,7 @@ def router_of(model: SmallModel, library: SmallLibrary | None, delay: float = 0.
         None if library is None else read,
         model=model.name,
         index=None if library is None else library.name,
+        as_of=lambda _: "2026-11-29",
     )
 
 
@@ -233,3 +234,51 @@ def test_one_chinese_character_makes_a_question_chinese() -> None:
     assert language_of("Python的作者是?") == "zh"
     assert language_of("𠮷是什么") == "zh"
     assert language_of("Who wrote Hamlet?") == "en"
+
+
+async def test_small_talk_gets_its_reply_and_asks_nobody(
+    model: SmallModel, library: SmallLibrary
+) -> None:
+    outcome = await router_of(model, library).answer(request("你好,谢谢!"))
+    assert (outcome.answer.route, outcome.answer.answer) == ("chat", "不客气。")
+    assert (outcome.answer.reason, outcome.answer.confidence) == (None, None)
+    assert outcome.states == (State.START, State.CHAT)
+    assert model.batches == []
+    assert library.asked == []
+
+
+async def test_what_changes_with_time_is_looked_up_and_dated(
+    model: SmallModel, library: SmallLibrary
+) -> None:
+    router = router_of(model, library)
+    answer = (await router.answer(request("现任岳云的父亲是谁?"))).answer
+    assert (answer.route, answer.abstention) == ("retrieval", "time_dependent")
+    assert answer.as_of == "2026-11-29"
+    assert answer.explanation is not None
+    assert "2026-11-29" in answer.explanation
+    assert model.batches == []
+    never = (await router.answer(request("现任岳云的父亲是谁?", fallback="never"))).answer
+    assert (never.route, never.reason) == ("refused", "fallback_disabled")
+
+
+async def test_a_pronoun_that_nothing_stands_for_is_refused(
+    model: SmallModel, library: SmallLibrary
+) -> None:
+    answer = (await router_of(model, library).answer(request("他哪年去世的?"))).answer
+    assert (answer.route, answer.reason) == ("refused", "unresolved_reference")
+    assert model.batches == []
+    assert library.asked == []
+
+
+async def test_a_refusal_says_what_would_answer(model: SmallModel, library: SmallLibrary) -> None:
+    answer = (await router_of(model, library).answer(request(PHONE))).answer
+    assert answer.gap is not None
+    assert (answer.gap.subject, answer.gap.attribute) == ("李白", "手机号码")
+
+
+def test_an_objection_is_the_abstention(model: SmallModel) -> None:
+    (attempt,) = model.attempt([CAPITAL])
+    point = model.operating_point(profile="webqa", min_precision=None)
+    assert judge(attempt, point) is None
+    objected = attempt.model_copy(update={"objection": "outside_calibration"})
+    assert judge(objected, point) == "outside_calibration"
