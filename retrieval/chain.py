@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from kg_builder.files import digest
 from retrieval.engines import PassageIndex
 from retrieval.errors import ReadingError, SearchError
 from retrieval.evidence import Evidence, Reading, Reason
@@ -107,6 +108,30 @@ class RetrievalChain:
         if self.web is not None:
             parts.append(self.web.name)
         return "+".join(parts) or "nothing"
+
+    @property
+    def identity(self) -> str:
+        """Changes with everything that an answer depends on: passages, reader, reranker, settings, web."""
+        told = {} if self.index is None else self.index.info()
+        passages = {key: told.get(key) for key in ("version", "created", "passages", "embedder")}
+        calibration = getattr(self.reader, "calibration", None)
+        return digest(
+            [
+                passages,
+                self.reader.name,
+                None if calibration is None else calibration.model_dump(mode="json"),
+                None if self.reranker is None else type(self.reranker).__name__,
+                None if self.web is None else self.web.name,
+                self.settings.model_dump(mode="json"),
+            ]
+        )
+
+    def threshold_for(self, precision: float) -> float | None:
+        """The confidence from which on answers were ``precision`` on the questions that the reader was
+        calibrated on, 1.0 where none were; None where the reader tells no confidence."""
+        if isinstance(self.reader, ExtractiveReader):
+            return self.reader.calibration.threshold_for(precision)
+        return None
 
     def _compose(self) -> Runnable[State, State]:
         """The chain for LangChain programs: State in, State out."""

@@ -28,27 +28,53 @@ class Attempt(BaseModel):
     signals: dict[str, float]
     generation: Generation
     tokens_saved: int = 0
+    stratum: str = ""  # the popularity band of the question's subject, where the bundle tells bands
+
+
+class RetrievedPoint(BaseModel):
+    """The confidence from which on a retrieved answer is given.
+
+    ``certified``: precision ≥ the target of the point holds for these answers too, over the index that
+    they were certified with. Else the threshold is the one at which the reader was as precise on the
+    questions that it was calibrated on. ``n`` certifying answers lie above it; ``coverage`` is
+    their share of the questions that were looked up.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    threshold: float  # above 1: none is given
+    certified: bool
+    n: int = 0
+    coverage: float | None = None
 
 
 class OperatingPoint(BaseModel):
     """A threshold on the confidence, and what is promised of the answers above it.
 
     ``certified`` says that precision ≥ ``target_precision`` holds with probability 1 − ``delta`` over the
-    draw of the calibration questions. ``bound`` is the exact lower bound at this threshold alone, from the
-    ``n`` answers above it: never below the target, and no promise beyond it, since the threshold was
-    chosen by the same data. ``coverage`` is the share of the calibration questions answered.
+    draw of the calibration entities. It rests on the ``n`` direct answers above the threshold;
+    ``coverage`` is the share of the certifying questions answered directly. Questions of the ``closed``
+    strata are never answered directly. ``retrieved`` says when a retrieved answer is given; None: that
+    was not asked when this point was made.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Bundles made before 0.2 hold the bound at the chosen threshold as well, which is no promise.
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     name: str
     threshold: float
     target_precision: float | None
     certified: bool
-    bound: float | None
     n: int
     coverage: float | None
     delta: float
+    closed: tuple[str, ...] = ()
+    retrieved: RetrievedPoint | None = None
+
+    def admits(self, attempt: Attempt) -> bool:
+        """Whether the attempt may be given as the answer."""
+        sure = attempt.confidence >= self.threshold and attempt.stratum not in self.closed
+        return sure and bool(attempt.text.strip())
 
 
 @runtime_checkable

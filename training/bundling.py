@@ -7,7 +7,7 @@ import json
 import os
 import platform
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,19 +15,15 @@ from typing import Any
 from kg_builder.files import write_json
 from kg_builder.question import Question
 from training.bundle import EMBEDDED, BaseReference, Bundle, BundleSpec, fingerprint, resolve_base
-from training.calibrate import (
-    CalibrationSettings,
-    fit,
-    halves,
-    needed_for,
-    operating_points,
-)
+from training.calibrate import CalibrationSettings, calibration_parts, fit, needed_for
 from training.calibrated import answer_twice, consider
+from training.certificate import Answers, operating_points
 from training.engine.local import LocalModel
 from training.errors import TrainingError
 from training.label import verdict
 from training.language_pack import language_pack
 from training.model_card import model_card
+from training.popularity import Popularity, bands_of_names
 from training.probe import Told, ask
 from training.selective import aurc, auroc, brier, ece, risk_coverage
 from training.signals import confidence_of, count_answers
@@ -44,6 +40,7 @@ def make_bundle(
     *,
     name: str,
     training_answers: Sequence[str] = (),
+    popularity: Mapping[str, float] | None = None,
     told: Told | None = None,
     revision: str | None = None,
     dtype: str = "auto",
@@ -55,14 +52,15 @@ def make_bundle(
     """Fit and certify the confidence of ``base`` + ``adapter`` on ``questions``, write a bundle to ``out``.
 
     ``questions`` are the calibration split: their entities are in neither training nor test.
-    ``training_answers`` are what the model answered to the training questions, right or wrong; ``told`` is
-    what else the base is known to say; ``dtype`` and ``device`` are as for LocalModel.load.
+    ``training_answers`` are what the model answered to the training questions, right or wrong;
+    ``popularity`` is that of subjects by name (training.popularity); ``told`` is what else the base is
+    known to say; ``dtype`` and ``device`` are as for LocalModel.load.
     """
-    parts = halves(questions)
+    parts = calibration_parts(questions)
     if not all(parts):
         raise TrainingError(
             f"{len(questions)} calibration questions are too few to part into a fitting and a certifying "
-            "half. Use a larger graph, or give more of it to the calibration split."
+            "part. Use a larger graph, or give more of it to the calibration split."
         )
     where = resolve_base(base)
     languages = tuple(dict.fromkeys(q.language for q in questions))
@@ -78,28 +76,41 @@ def make_bundle(
 
     counts = count_answers(training_answers)
 
+    names = dict(popularity or {})
+    known = Popularity(names, bands_of_names(names))
+
     def measure(part: Sequence[Question]) -> tuple[list[dict[str, float]], list[bool]]:
         pairs = answer_twice(model, [ask(q, prompt) for q in part], max_new_tokens, told)
         considered = [consider(natural, answer, counts) for natural, answer in pairs]
         right = [
             verdict(q, text) == "right" for q, (text, _, _) in zip(part, considered, strict=True)
         ]
-        return [found for _, _, found in considered], right
+        rows = [found for _, _, found in considered]
+        if known:
+            for row, question in zip(rows, part, strict=True):
+                row["popularity"] = known.signal(question.text)
+        return rows, right
 
     fitting, certifying = (measure(part) for part in parts)
     calibration = fit(*fitting, settings)
-    confident = [
-        ([calibration.confidence(row) for row in rows], right)
-        for rows, right in (fitting, certifying)
-    ]
-    points = operating_points(confident[0], confident[1], settings)
-    scores, right = confident[1]
+
+    def answers(part: Sequence[Question], measured: tuple[list[Any], list[bool]]) -> Answers:
+        return Answers.of(
+            [calibration.confidence(row) for row in measured[0]],
+            measured[1],
+            [q.subject_id for q in part],
+            [known.band(q.text) for q in part] if known else (),
+        )
+
+    fitted, certified = answers(parts[0], fitting), answers(parts[1], certifying)
+    points = operating_points(fitted, certified, settings)
+    scores, right = certified.confidence.tolist(), certifying[1]
     alone = {
         signal: auroc([confidence_of(signal, row[signal]) for row in certifying[0]], right)
         for signal in calibration.names
     }
     figures = {
-        "n_fitting": len(confident[0][1]),
+        "n_fitting": fitted.n,
         "n_certifying": len(right),
         "accuracy_unrefused": sum(right) / len(right),
         "auroc": auroc(scores, right),
@@ -127,6 +138,8 @@ def make_bundle(
         max_new_tokens=max_new_tokens,
         answer_counts=counts,
         calibration=calibration,
+        popularity=names,
+        popularity_bands=bands_of_names(names),
         operating_points=tuple(points),
         default_profile=settings.default_profile,
         risk_coverage=tuple(tuple(p) for p in risk_coverage(scores, right)),

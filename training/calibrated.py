@@ -10,6 +10,7 @@ from training.bundle import Bundle, BundleSpec
 from training.errors import BundleError
 from training.generation import Generation, Message, Model, Sampling, TokenCounter, TunedModel
 from training.language_pack import is_refusal, language_pack
+from training.popularity import Popularity
 from training.probe import Told, ask_or_recall
 from training.signals import answer_key, signals
 
@@ -71,6 +72,7 @@ class CalibratedModel:
         self.spec = spec
         self.name = name
         self._points = {point.name: point for point in spec.operating_points}
+        self._popularity = Popularity(spec.popularity, spec.popularity_bands)
 
     @classmethod
     def load(cls, bundle: Bundle, *, device: str | None = None) -> CalibratedModel:
@@ -87,6 +89,13 @@ class CalibratedModel:
             refusal_prefix=tuple(bundle.spec.refusal_prefixes.values()),
         )
         return cls(model, bundle.spec, bundle.name)
+
+    def over(self, evidence: str) -> CalibratedModel:
+        """This model with the points that were certified together with answers retrieved from ``evidence``
+        (RetrievalChain.identity); with those for direct answers alone where there are none."""
+        points = self.spec.routed_points.get(evidence, self.spec.operating_points)
+        self._points = {point.name: point for point in points}
+        return self
 
     def conversation(self, question: str) -> list[Message]:
         """The very wording that the bundle was calibrated with, whatever the language packs say now."""
@@ -105,6 +114,8 @@ class CalibratedModel:
         pairs = answer_twice(self.model, conversations, self.spec.max_new_tokens, told)
         for question, (natural, answer) in zip(questions, pairs, strict=True):
             text, refused, found = consider(natural, answer, self.spec.answer_counts)
+            if self._popularity:
+                found["popularity"] = self._popularity.signal(question)
             refusal_text, saved = self._refusal(question, natural) if refused else ("", 0)
             attempts.append(
                 Attempt(
@@ -115,6 +126,7 @@ class CalibratedModel:
                     signals=found,
                     generation=answer,
                     tokens_saved=saved,
+                    stratum=self._popularity.band(question) if self._popularity else "",
                 )
             )
         return attempts
@@ -139,10 +151,9 @@ class CalibratedModel:
         if min_precision is not None:
             certified = [
                 (p.target_precision, -(p.coverage or 0.0), p)
-                for p in self.spec.operating_points
+                for p in self._points.values()
                 if p.certified and p.target_precision is not None
             ]
-            # By target, not by bound: the bound at a threshold that the same data chose is no promise.
             enough = [entry for entry in certified if entry[0] >= min_precision - 1e-9]
             if not enough:
                 raise BundleError(

@@ -19,6 +19,7 @@ SIGNALS = (
     "first_margin",  # P(best) − P(second) at the first token
     "commonness",  # log(1 + how often the model gives this answer to the training questions)
     "agreement",  # 1 unless tuning changed the answer
+    "popularity",  # of the question's subject (training.popularity)
 )
 
 # Signals that grow with uncertainty; turned round where a single one serves as a confidence.

@@ -99,6 +99,7 @@ def open_systems(
     attempter, chain = open_run(out, settings)
     if index is not None:
         chain = make_chain(open_index(index), settings)
+        attempter = attempter.over(chain.identity)
     where = out / "base" if recipe.base_model == "train" else resolve_base(recipe.base_model)
     local = isinstance(where, Path)
     identity = fingerprint(Path(where)) if local else f"{where}@{recipe.revision}"
