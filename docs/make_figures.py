@@ -100,7 +100,9 @@ def block(table: dict[str, Any], words: dict[str, Any]) -> str:
     fixed = (table.get("ablation") or {}).get("fixed_form", {})
     certified = words["uncertified"]
     if point["certified"]:
-        certified = words["certified"].format(bound=point["target_precision"], sure=1 - point["delta"])
+        certified = words["certified"].format(
+            bound=point["target_precision"], sure=1 - point["delta"]
+        )
     told = words["told"].format(
         n=table["n"],
         point=point["name"],
