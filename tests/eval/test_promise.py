@@ -61,9 +61,10 @@ def test_thresholds_are_held_against_the_population(population: Population) -> N
 
 
 def test_the_promise_holds_and_is_compared(population: Population) -> None:
-    found = bootstrap(population, 1000, SETTINGS, draws=12, compared=4)["precision-0.80"]
-    assert found["draws"] == 12
-    assert found["violations"] <= 0.2
+    found = bootstrap(population, 1000, SETTINGS, draws=60, seed=7, compared=4)
+    found = found["precision-0.80"]
+    assert found["draws"] == 60
+    assert found["violations"] <= 0.15  # 0.1 is promised; the rest is the chance of 60 draws
     assert found["certified"] == 1.0
     oracle = oracle_coverage(population, 0.8)
     assert 0.15 < found["direct"] <= oracle["oracle_direct"]
