@@ -9,10 +9,9 @@ text, qas with question, answers and starts). Printed are
     ms_per_passage    median milliseconds to read a passage, on one core
     ms_five_passages  the same for five passages of one question
 
---precision P takes the confidence from which on the reader's calibration was that precise, as a request with
-`min_precision` does where no certificate is. --held-out N keeps only the N articles that `zhizhi reader train
---hold-out N` leaves out; --reader takes another reader, a folder or hub id; --hybrid searches with vectors
-beside BM25.
+--precision P takes the confidence that a request with `min_precision` asks for where no certificate is.
+--held-out N keeps only the N articles that `zhizhi reader train --hold-out N` leaves out; --reader takes
+another reader, a folder or hub id; --hybrid searches with vectors beside BM25.
 """
 
 from __future__ import annotations
@@ -62,7 +61,7 @@ def main() -> int:
         passages = hold_out(passages, args.held_out)[1]
     reader = ExtractiveReader.load(args.reader)
     if args.precision is not None:
-        threshold = reader.calibration.threshold_for(args.precision)
+        threshold = reader.calibration.cautious_threshold(args.precision)
         bound = reader.calibration.model_copy(update={"threshold": threshold})
         reader = ExtractiveReader(reader.spans, bound)
     if "torch" in sys.modules:

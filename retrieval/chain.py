@@ -127,10 +127,10 @@ class RetrievalChain:
         )
 
     def threshold_for(self, precision: float) -> float | None:
-        """The confidence from which on answers were ``precision`` on the questions that the reader was
-        calibrated on, 1.0 where none were; None where the reader tells no confidence."""
+        """The confidence from which on answers may count as that precise, by the reader's own calibration;
+        1.0 where none do, None where the reader tells no confidence."""
         if isinstance(self.reader, ExtractiveReader):
-            return self.reader.calibration.threshold_for(precision)
+            return self.reader.calibration.cautious_threshold(precision)
         return None
 
     def _compose(self) -> Runnable[State, State]:

@@ -26,8 +26,8 @@ class Promise(BaseModel):
     """The part of the operating point's promise that an answer stands under.
 
     ``certified``: of the answers of this part at least ``target_precision`` are right, with probability
-    1 − ``delta`` over the calibration entities. ``calibrated``: its confidence passes the threshold at
-    which the reader was as precise on questions and documents of its own calibration. ``none``:
+    1 − ``delta`` over the calibration entities. ``calibrated``: its confidence passes the threshold
+    that the reader's own calibration gives for the target, with other questions and documents. ``none``:
     nothing is promised; the threshold is the best guess, or there is no confidence to hold against one.
     """
 
