@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from kg_builder.files import digest
 from retrieval.engines import PassageIndex
 from retrieval.errors import ReadingError, SearchError
 from retrieval.evidence import Evidence, Reading, Reason, located
@@ -115,6 +116,29 @@ class RetrievalChain:
     def made_on(self) -> str | None:
         """The day on which the index was made, YYYY-MM-DD; None without one."""
         return None if self.index is None else str(self.index.info()["created"])[:10]
+
+    def identity(self) -> str:
+        """Changes with everything that an answer depends on: passages, reader, reranker, settings, web."""
+        told = {} if self.index is None else self.index.info()
+        passages = {key: told.get(key) for key in ("version", "created", "passages", "embedder")}
+        calibration = getattr(self.reader, "calibration", None)
+        return digest(
+            [
+                passages,
+                self.reader.name,
+                None if calibration is None else calibration.model_dump(mode="json"),
+                None if self.reranker is None else type(self.reranker).__name__,
+                None if self.web is None else self.web.name,
+                self.settings.model_dump(mode="json"),
+            ]
+        )
+
+    def threshold_for(self, precision: float) -> float | None:
+        """The confidence from which on answers may count as that precise, by the reader's own calibration;
+        1.0 where none do, None where the reader tells no confidence."""
+        if isinstance(self.reader, ExtractiveReader):
+            return self.reader.calibration.cautious_threshold(precision)
+        return None
 
     def _compose(self) -> Runnable[State, State]:
         """The chain for LangChain programs: State in, State out."""

@@ -39,6 +39,43 @@ class Gap(BaseModel):
     needed: str  # the same as a sentence
 
 
+class Promise(BaseModel):
+    """The part of the operating point's promise that an answer stands under.
+
+    ``certified``: of the answers of this part at least ``target_precision`` are right, with probability
+    1 − ``delta`` over the calibration entities. ``calibrated``: its confidence passes the threshold
+    that the reader's own calibration gives for the target, with other questions and documents. ``none``:
+    nothing is promised; the threshold is the best guess, or there is no confidence to hold against one.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    part: Literal["direct", "retrieved"]
+    basis: Literal["certified", "calibrated", "none"]
+    target_precision: float | None = None
+    delta: float | None = None  # where it is certified
+
+
+def promise_of(route: Route, point: OperatingPoint) -> Promise | None:
+    """The promise for an answer given by ``route`` at ``point``; None for a refusal."""
+    if route == "refused":
+        return None
+    part: Literal["direct", "retrieved"] = "direct" if route == "direct" else "retrieved"
+    retrieved = point.retrieved
+    basis: Literal["certified", "calibrated", "none"] = "none"
+    if point.target_precision is not None:
+        if part == "direct":
+            basis = "certified" if point.certified else "none"
+        elif retrieved is not None:
+            basis = "certified" if retrieved.certified else "calibrated"
+    return Promise(
+        part=part,
+        basis=basis,
+        target_precision=None if basis == "none" else point.target_precision,
+        delta=point.delta if basis == "certified" else None,
+    )
+
+
 class Answer(BaseModel):
     """The outcome of one question, however it was reached.
 
@@ -70,8 +107,10 @@ class Answer(BaseModel):
     index: str | None = None
     provider: str | None = None
     threshold: float | None = None
-    # Threshold, bound, n and δ that were used; None, as is the threshold, where there is no model.
+    # Thresholds, target, n and δ that were used. The threshold is that of a direct answer: None, as is the
+    # point, where there is no model.
     operating_point: OperatingPoint | None = None
+    promise: Promise | None = None
     cached: bool = False
     timings_ms: dict[str, float] = {}
     usage: dict[str, int] = {}

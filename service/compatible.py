@@ -203,7 +203,8 @@ def about(outcome: Outcome) -> dict[str, Any]:
         "gap",
         "as_of",
     }
-    kept |= {"question", "provider", "threshold", "operating_point", "cached", "timings_ms"}
+    kept |= {"question", "provider", "threshold", "operating_point", "promise"}
+    kept |= {"cached", "timings_ms"}
     return outcome.answer.model_dump(mode="json", include=kept)
 
 

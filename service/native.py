@@ -94,8 +94,8 @@ def native_routes(desk: Desk, dependencies: list[Any] | None = None) -> APIRoute
 
     @api.get("/v1/operating-points", summary="What can be chosen between precision and coverage")
     async def operating_points() -> OperatingPoints:
-        """The profiles, and every precision that the bundle can certify, with its threshold,
-        bound, n and coverage."""
+        """The profiles, and every precision that the bundle can certify, with its thresholds, n
+        and coverage."""
         return desk.backend.points
 
     return api

@@ -19,8 +19,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from kg_builder.question import Language
-from retrieval.evidence import Reading
-from service.answer import Abstention, Answer, Route
+from retrieval.evidence import Citation, Reading
+from service.answer import Abstention, Answer, Route, promise_of
 from service.batcher import AttemptError
 from service.dialogue import is_open
 from service.gaps import MISSING, gap_of, refusal
@@ -34,6 +34,8 @@ logger = logging.getLogger(__name__)
 
 # How many of the judged passages travel with an answer.
 EVIDENCE_SHOWN = 5
+# The reason of a refusal where something was read, not surely enough for the precision that is promised.
+BELOW_PRECISION = "below_precision"
 
 
 class State(StrEnum):
@@ -116,9 +118,16 @@ def judge(attempt: Attempt, point: OperatingPoint) -> Abstention | None:
     """
     if attempt.objection is not None:
         return attempt.objection
-    if attempt.confidence >= point.threshold and attempt.text.strip():
+    if point.admits(attempt):
         return None
     return "model_refused" if attempt.refused else "low_confidence"
+
+
+def withheld(reading: Reading, point: OperatingPoint) -> bool:
+    """Whether what was read is not sure enough for the precision that the point promises."""
+    if reading.answer is None or point.retrieved is None:
+        return False
+    return reading.confidence is None or reading.confidence < point.retrieved.threshold
 
 
 @dataclass(slots=True)
@@ -287,6 +296,9 @@ class Router:
         if run.reading.answer is None:
             run.reason = run.reading.reason or "insufficient_evidence"
             return Move.GIVE_UP
+        if withheld(run.reading, request.point):
+            run.reason = BELOW_PRECISION
+            return Move.GIVE_UP
         return Move.READ
 
     def _outcome(self, run: _Run) -> Outcome:
@@ -328,17 +340,25 @@ class Router:
             abstention=run.abstention,
             confidence=confidence,
             citations=reading.citations if route == "retrieval" and reading else (),
-            closest=reading.closest if route == "refused" and reading else (),
+            closest=_closest(reading) if route == "refused" and reading else (),
             evidence=reading.evidence[:EVIDENCE_SHOWN] if reading else (),
             model=self._model,
             index=self._index,
             provider=(reading.provider or None) if reading else None,
             threshold=point.threshold if point else None,
             operating_point=point,
+            promise=promise_of(route, request.point),
             timings_ms=run.timings,
             usage=_usage(attempt),
         )
         return Outcome(answer, attempt, reading, tuple(run.states))
+
+
+def _closest(reading: Reading) -> tuple[Citation, ...]:
+    """What a refusal shows: of an answer that was withheld, the sentences that it rests on."""
+    if reading.answer is None:
+        return reading.closest
+    return tuple(one.model_copy(update={"start": 0, "end": 0}) for one in reading.citations)
 
 
 def _usage(attempt: Attempt | None) -> dict[str, int]:

@@ -53,5 +53,16 @@ class Breaking(Protocol):
     def breakers(self) -> dict[str, bool]: ...
 
 
+@runtime_checkable
+class Graded(Protocol):
+    """A chain whose answers have a calibrated confidence.
+
+    ``threshold_for`` gives the confidence from which on its answers are that precise (a threshold of 1 or
+    more: none are), or None where its reader tells no confidence.
+    """
+
+    def threshold_for(self, precision: float) -> float | None: ...
+
+
 Ask = Callable[[str], Awaitable[Attempt]]
 Read = Callable[[str, Sources, float], Awaitable[Reading]]

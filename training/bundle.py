@@ -11,6 +11,7 @@ bundle/
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,11 @@ class BundleSpec(BaseModel):
     answer_counts: dict[str, int] = {}  # how often the model gave an answer to training questions
     question_prior: QuestionPrior | None = None
     calibration: Calibration
+    popularity: dict[str, float] = {}  # of subjects, by name as training.popularity folds it
+    popularity_bands: tuple[float, ...] = ()
     operating_points: tuple[OperatingPoint, ...]
+    # Points certified for direct and retrieved answers together, by what the answers were retrieved from.
+    routed_points: dict[str, tuple[OperatingPoint, ...]] = {}
     default_profile: str
     risk_coverage: tuple[tuple[float, float, float], ...] = ()  # threshold, coverage, risk
     figures: dict[str, Any] = {}
@@ -160,6 +165,17 @@ class Bundle:
         except (OSError, ValueError) as error:
             raise BundleError(f"Bundle {folder}: bundle.json cannot be read ({error}).") from error
         return cls(folder, spec, manifest["digest"], Applicability.load(folder))
+
+    def replace(self, spec: BundleSpec, card: str) -> Bundle:
+        """This bundle with another specification and card, written aside and exchanged as a whole."""
+        aside = self.folder.with_name(f".{self.folder.name}.building")
+        if aside.exists():
+            shutil.rmtree(aside)
+        shutil.copytree(self.folder, aside)
+        Bundle.save(aside, spec, card)
+        shutil.rmtree(self.folder)
+        aside.rename(self.folder)
+        return Bundle.load(self.folder)
 
     @classmethod
     def save(cls, folder: Path, spec: BundleSpec, card: str) -> Bundle:

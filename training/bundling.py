@@ -7,7 +7,7 @@ import json
 import os
 import platform
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,20 +17,16 @@ from kg_builder.question import Question
 from training.applicability import FILE as APPLICABILITY
 from training.applicability import Applicability
 from training.bundle import EMBEDDED, BaseReference, Bundle, BundleSpec, fingerprint, resolve_base
-from training.calibrate import (
-    CalibrationSettings,
-    fit,
-    halves,
-    needed_for,
-    operating_points,
-)
+from training.calibrate import CalibrationSettings, calibration_parts, fit, needed_for
 from training.calibrated import answer_twice, consider
+from training.certificate import Answers, operating_points
 from training.engine.loading import Loading
 from training.engine.local import LocalModel
 from training.errors import TrainingError
 from training.label import verdict
 from training.language_pack import language_pack
 from training.model_card import model_card
+from training.popularity import Popularity, bands_of_names
 from training.pretrained.gguf import is_gguf
 from training.pretrained.table import pretrained_models
 from training.probe import Told, ask
@@ -50,6 +46,7 @@ def make_bundle(
     *,
     name: str,
     training_answers: Sequence[str] = (),
+    popularity: Mapping[str, float] | None = None,
     told: Told | None = None,
     graph: Sequence[Question] = (),
     prior: QuestionPrior | None = None,
@@ -61,16 +58,17 @@ def make_bundle(
     """Fit and certify the confidence of ``base`` + ``adapter`` on ``questions``, write a bundle to ``out``.
 
     ``questions`` are the calibration split: their entities are in neither training nor test.
-    ``training_answers`` are what the model answered to the training questions, right or wrong; ``told`` is
-    what else the base is known to say; ``graph`` are all questions of its graph, by which the bundle knows
-    where its promise ends (none: ``questions``); ``prior`` tells from the words of a question how likely it
-    is known; ``loading`` is how the base is loaded.
+    ``training_answers`` are what the model answered to the training questions, right or wrong;
+    ``popularity`` is that of subjects by name (training.popularity); ``told`` is what else the base is
+    known to say; ``graph`` are all questions of its graph, by which the bundle knows where its promise
+    ends (none: ``questions``); ``prior`` tells from the words of a question how likely it is known;
+    ``loading`` is how the base is loaded.
     """
-    parts = halves(questions)
+    parts = calibration_parts(questions)
     if not all(parts):
         raise TrainingError(
             f"{len(questions)} calibration questions are too few to part into a fitting and a certifying "
-            "half. Use a larger graph, or give more of it to the calibration split."
+            "part. Use a larger graph, or give more of it to the calibration split."
         )
     where = resolve_base(base)
     loading = loading or {}
@@ -86,6 +84,9 @@ def make_bundle(
     counts = count_answers(training_answers)
     applicability = Applicability.of(graph or questions)
 
+    names = dict(popularity or {})
+    known = Popularity(names, bands_of_names(names))
+
     def measure(part: Sequence[Question]) -> tuple[list[dict[str, float]], list[bool]]:
         pairs = answer_twice(model, [ask(q, prompt) for q in part], max_new_tokens, told)
         considered = [
@@ -96,22 +97,30 @@ def make_bundle(
         for question, (text, _, found) in zip(part, considered, strict=True):
             right.append(verdict(question, text) == "right")
             found[IMPLAUSIBLE] = float(applicability.objects_to(question.text, text))
+            if known:
+                found["popularity"] = known.signal(question.text)
         return [found for _, _, found in considered], right
 
     fitting, certifying = (measure(part) for part in parts)
     calibration = fit(*fitting, settings)
-    confident = [
-        ([calibration.confidence(row) for row in rows], right)
-        for rows, right in (fitting, certifying)
-    ]
-    points = operating_points(confident[0], confident[1], settings)
-    scores, right = confident[1]
+
+    def answers(part: Sequence[Question], measured: tuple[list[Any], list[bool]]) -> Answers:
+        return Answers.of(
+            [calibration.confidence(row) for row in measured[0]],
+            measured[1],
+            [q.subject_id for q in part],
+            [known.band(q.text) for q in part] if known else (),
+        )
+
+    fitted, certified = answers(parts[0], fitting), answers(parts[1], certifying)
+    points = operating_points(fitted, certified, settings)
+    scores, right = certified.confidence.tolist(), certifying[1]
     alone = {
         signal: auroc([confidence_of(signal, row[signal]) for row in certifying[0]], right)
         for signal in calibration.names
     }
     figures = {
-        "n_fitting": len(confident[0][1]),
+        "n_fitting": fitted.n,
         "n_certifying": len(right),
         "accuracy_unrefused": sum(right) / len(right),
         "auroc": auroc(scores, right),
@@ -120,8 +129,8 @@ def make_bundle(
         "brier": brier(scores, right),
         "auroc_by_signal": alone,
         "balanced_threshold": balanced_threshold(
-            [one for scores, _ in confident for one in scores],
-            [one for _, outcomes in confident for one in outcomes],
+            [*fitted.confidence.tolist(), *scores],
+            [*fitting[1], *right],
             settings.balanced_precision,
         ),
         "needed_without_error": {
@@ -146,6 +155,8 @@ def make_bundle(
         answer_counts=counts,
         question_prior=prior,
         calibration=calibration,
+        popularity=names,
+        popularity_bands=bands_of_names(names),
         operating_points=tuple(points),
         default_profile=settings.default_profile,
         risk_coverage=tuple(tuple(p) for p in risk_coverage(scores, right)),

@@ -13,6 +13,7 @@ from training.bundle import Bundle, BundleSpec
 from training.errors import BundleError
 from training.generation import Generation, Message, Model, Sampling, TokenCounter, TunedModel
 from training.language_pack import is_refusal, language_pack
+from training.popularity import Popularity
 from training.probe import Told, ask_or_recall
 from training.question_prior import prior_log_odds
 from training.signals import IMPLAUSIBLE, answer_key, signals
@@ -101,6 +102,7 @@ class CalibratedModel:
         self.spec = spec
         self.name = name
         self._points = {point.name: point for point in spec.operating_points}
+        self._popularity = Popularity(spec.popularity, spec.popularity_bands)
 
     @classmethod
     def load(cls, bundle: Bundle, *, device: str | None = None) -> CalibratedModel:
@@ -125,6 +127,13 @@ class CalibratedModel:
         if bundle.applicability is None:
             logger.warning(NO_APPLICABILITY, bundle.name)
         return cls(model, bundle.spec, bundle.name, bundle.applicability)
+
+    def over(self, evidence: str) -> CalibratedModel:
+        """This model with the points that were certified together with answers retrieved from ``evidence``
+        (RetrievalChain.identity); with those for direct answers alone where there are none."""
+        points = self.spec.routed_points.get(evidence, self.spec.operating_points)
+        self._points = {point.name: point for point in points}
+        return self
 
     def conversation(self, question: str) -> list[Message]:
         """The very wording that the bundle was calibrated with, whatever the language packs say now."""
@@ -180,6 +189,8 @@ class CalibratedModel:
     ) -> Attempt:
         prior = prior_log_odds(self.spec.question_prior, question)
         text, refused, found = consider(natural, answer, self.spec.answer_counts, prior)
+        if self._popularity:
+            found["popularity"] = self._popularity.signal(question)
         refusal_text, saved = self._refusal(question, natural) if refused else ("", 0)
         implausible = (
             self.applicability is not None
@@ -196,6 +207,7 @@ class CalibratedModel:
             generation=answer,
             tokens_saved=saved,
             objection="implausible_answer" if implausible and not refused else None,
+            stratum=self._popularity.band(question) if self._popularity else "",
         )
 
     def _not_asked(self, question: str, asked: Prepared) -> Attempt:
@@ -231,10 +243,9 @@ class CalibratedModel:
         if min_precision is not None:
             certified = [
                 (p.target_precision, -(p.coverage or 0.0), p)
-                for p in self.spec.operating_points
+                for p in self._points.values()
                 if p.certified and p.target_precision is not None
             ]
-            # By target, not by bound: the bound at a threshold that the same data chose is no promise.
             enough = [entry for entry in certified if entry[0] >= min_precision - 1e-9]
             if not enough:
                 raise BundleError(

@@ -1,6 +1,6 @@
 """The whole experiment, top to bottom: a graph in, a calibrated model with its fallback out.
 
-    questions → base → probe → label → mix → tune → calibrate → index → evaluate
+    questions → base → probe → label → mix → tune → calibrate → index → certify → evaluate
 
 Every step reads and writes files under one folder; a step that is done is skipped, a killed one goes on.
 Up to the bundle (``train``) it may be started in several processes by ``accelerate launch`` or ``torchrun``:
@@ -73,7 +73,7 @@ def train(
     split_work = launched() if "WORLD_SIZE" in os.environ else ALONE
     console.quiet = not split_work.first
     progress = progress and split_work.first
-    total = TRAINING_STAGES + index + further + recipe.ablation
+    total = TRAINING_STAGES + 2 * index + further + recipe.ablation
     total += (recipe.rehearsal is not None) + (recipe.preference is not None)
     stages = Stages(out, total, split_work)
     settings = recipe.model_dump(mode="json")
@@ -201,6 +201,7 @@ def train(
     # 7. How sure is it? A confidence that can be certified, and the bundle that holds it all.
     from training.applicability import FORMAT as APPLICABILITY
     from training.bundling import make_bundle
+    from training.popularity import names_of
     from training.question_prior import fit_question_prior
 
     def calibrating(_: Path) -> dict[str, Any]:
@@ -212,6 +213,7 @@ def train(
             recipe.calibration,
             name=recipe.name,
             training_answers=[one.answer for one in training_labels],
+            popularity=names_of(everything),
             told=told(recipe, out),
             graph=everything,
             prior=fit_question_prior(split["train"], known_by_id(training_labels))
@@ -234,6 +236,19 @@ def train(
     ablation = None if fixed is None else fixed.wait()[0]
     if indexed is not None:
         indexed.wait()
+        # 8. What can be promised of both routes, over this very index?
+        from zhizhi.certifying import certify_run
+
+        def certifying(_: Path) -> dict[str, Any]:
+            points = certify_run(out, progress=progress)
+            return {"certified": [point.name for point in points if point.certified]}
+
+        stages.run(
+            "certificate",
+            "Certify: direct and retrieved answers together",
+            [calibrated_by, settings["retrieval"], _prose_key(recipe), _reader_key()],
+            certifying,
+        )
     trained = Trained(
         split, labels, base, base_identity, graph, built["key"], ablation, calibrated_by
     )
@@ -251,7 +266,7 @@ def run(recipe: Recipe, out: Path, *, progress: bool = True) -> Run:
     settings = recipe.model_dump(mode="json")
     split = trained.split
 
-    # 8. What did it buy? Every arm on the same held-out questions.
+    # 9. What did it buy? Every arm on the same held-out questions.
     def evaluating(folder: Path) -> dict[str, Any]:
         from eval.balanced import balanced
         from eval.plot import draw_risk_coverage
@@ -551,8 +566,8 @@ def question_sets(
     recipe: Recipe, split: dict[str, list[Question]], labels: list[Any]
 ) -> dict[str, list[Question]]:
     """What the curves are drawn on: the experiment's 22 + 22, the whole test split, and questions of the
-    fitting half of the calibration split, on which the checkpoint is chosen."""
-    from training.calibrate import halves
+    fitting part of the calibration split, on which the checkpoint is chosen."""
+    from training.calibrate import calibration_parts
 
     known = {one.question_id: one.known for one in labels}
     count = recipe.article_per_class
@@ -560,7 +575,7 @@ def question_sets(
         *[q for q in split["test"] if known[q.id] is True][:count],
         *[q for q in split["test"] if known[q.id] is False][:count],
     ]
-    fitting, _ = halves(split["calibration"])
+    fitting, _ = calibration_parts(split["calibration"])
     return {
         "article": article,
         "test": limited(split["test"], recipe.curve_questions),

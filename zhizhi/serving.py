@@ -69,7 +69,8 @@ def open_run(
         model = remote_model(bundle, settings)
     else:
         model = CalibratedModel.load(bundle)
-    return model, open_chain(index_folder or out / "index", settings)
+    chain = open_chain(index_folder or out / "index", settings)
+    return model.over(chain.identity), chain
 
 
 def open_chain(folder: Path, settings: Settings | None = None) -> RetrievalChain:

@@ -24,6 +24,7 @@ LIMIT = 15.0  # log-probabilities beyond it say no more
 STEEPEST = (
     30.0  # log-odds; beyond it a probability would be 1 exactly, which no threshold withholds
 )
+CAUTION = 0.5  # of the errors that a precision allows, on the calibration questions
 NONE = -LIMIT  # stands for the score of a rival or an ally that is not there
 
 
@@ -106,6 +107,15 @@ class ReadingCalibration(BaseModel):
             if reached >= precision:
                 return max(self.threshold, confidence)
         return 1.0
+
+    def cautious_threshold(self, precision: float) -> float:
+        """The confidence that an answer needs where ``precision`` is to hold on questions and documents that
+        nothing was certified with; 1.0 where none is enough.
+
+        The scale was read off the calibration questions without a bound, and others are harder: of the errors
+        that the precision allows, ``CAUTION`` are allowed there.
+        """
+        return self.threshold_for(round(1 - CAUTION * (1 - precision), 9))
 
 
 def clipped(score: float) -> float:

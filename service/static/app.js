@@ -100,8 +100,8 @@ function showPoints() {
     short = say().chosen(choice.min_precision);
     long = say().certificate(choice.point);
   } else {
-    const promised = standard?.certified && standard.bound != null;
-    short = promised ? say().chosen(standard.target_precision ?? standard.bound) : say().default_point;
+    const promised = standard?.certified && standard.target_precision != null;
+    short = promised ? say().chosen(standard.target_precision) : say().default_point;
     long = promised ? say().certificate(standard) : standard ? say().plain_point(standard) : say().no_points;
   }
   $("chosen").textContent = short;

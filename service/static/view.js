@@ -123,7 +123,7 @@ function facts(answer, say) {
     ["fact_abstention", answer.abstention && (say.abstention[answer.abstention] ?? answer.abstention)],
     ["fact_reason", answer.reason],
     ["fact_point", point && `${point.name} · ${say.threshold(point.threshold)}` +
-      (point.certified && point.bound != null ? ` · ≥ ${(100 * point.bound).toFixed(1)}% (n = ${point.n})` : "")],
+      (point.certified && point.target_precision != null ? ` · ≥ ${(100 * point.target_precision).toFixed(0)}% (n = ${point.n})` : "")],
     ["fact_model", answer.model],
     ["fact_index", answer.index],
     ["fact_provider", answer.provider],

@@ -100,7 +100,7 @@ export const words = {
     chosen: (precision) => `≥ ${percent(precision)}`,
     default_point: "默认",
     certificate: (c) =>
-      `能直接回答约 ${percent(c.coverage)} 的问题；精确率有保证 ≥ ${percent(c.bound, 1)}（n = ${c.n}，置信 ${percent(1 - c.delta)}）。`,
+      `能直接回答约 ${percent(c.coverage)} 的问题；直接回答的精确率有保证 ≥ ${percent(c.target_precision)}（n = ${c.n}，置信 ${percent(1 - c.delta)}）。`,
     plain_point: (p) =>
       `默认运行点「${p.name}」` + (p.coverage == null ? "。" : `，能直接回答约 ${percent(p.coverage)} 的问题。`) +
       (p.certified ? "" : "没有精确率保证。"),
@@ -210,7 +210,7 @@ export const words = {
     chosen: (precision) => `≥ ${percent(precision)}`,
     default_point: "default",
     certificate: (c) =>
-      `Answers about ${percent(c.coverage)} of questions directly; precision certified ≥ ${percent(c.bound, 1)} (n = ${c.n}, ${percent(1 - c.delta)} confidence).`,
+      `Answers about ${percent(c.coverage)} of questions directly; precision certified ≥ ${percent(c.target_precision)} (n = ${c.n}, ${percent(1 - c.delta)} confidence).`,
     plain_point: (p) =>
       `Default operating point “${p.name}”` + (p.coverage == null ? "." : `: answers about ${percent(p.coverage)} of questions directly.`) +
       (p.certified ? "" : " Its precision is not certified."),

@@ -59,7 +59,7 @@ async def test_what_the_model_is_sure_of_is_answered_directly(
     assert library.asked == []
     assert (answer.model, answer.index, answer.threshold) == ("small-1", "library-1", 0.8)
     assert answer.operating_point is not None
-    assert (answer.operating_point.bound, answer.operating_point.n) == (0.9, 400)
+    assert (answer.operating_point.target_precision, answer.operating_point.n) == (0.9, 400)
     assert answer.usage["total_tokens"] == answer.usage["prompt_tokens"] + 9
 
 
@@ -205,7 +205,7 @@ def test_every_state_is_reached_and_every_way_ends() -> None:
 )
 def test_judge(confidence: float, refused: bool, text: str, expected: str | None) -> None:
     point = OperatingPoint(
-        name="p", threshold=0.8, target_precision=0.9, certified=True, bound=0.9, n=400,
+        name="p", threshold=0.8, target_precision=0.9, certified=True, n=400,
         coverage=0.5, delta=0.05,
     )  # fmt: skip
     attempt = SmallModel().attempt([HAMLET])[0]
@@ -222,11 +222,11 @@ def test_every_language_explains_every_reason() -> None:
 
     for language in LANGUAGES:
         pack = language_pack(language)
-        assert set(pack.explanations) == {
-            *get_args(Reason),
+        more = {
             *("model_unavailable", "no_model", "question_too_long"),
-            "unresolved_reference",
+            *("unresolved_reference", "below_precision"),
         }
+        assert set(pack.explanations) == {*get_args(Reason), *more}
         assert pack.refusal
 
 

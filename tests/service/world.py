@@ -86,7 +86,6 @@ class SmallModel:
                     threshold=threshold,
                     target_precision=wanted,
                     certified=True,
-                    bound=precision,
                     n=400,
                     coverage=coverage,
                     delta=0.05,

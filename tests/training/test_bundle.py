@@ -12,6 +12,7 @@ import pytest
 
 from kg_builder.files import write_json
 from tests.training.bundles import SPEC, spec_on
+from training.attempt import RetrievedPoint
 from training.bundle import Bundle, BundleSpec, files_digest, fingerprint, resolve_base
 from training.calibrate import needed_for
 from training.errors import BundleError
@@ -201,10 +202,24 @@ def test_the_card_tells_what_is_promised() -> None:
     }
     card = model_card(SPEC.model_copy(update={"figures": figures}))
     assert card.startswith("---\nlibrary_name: peft\n")
-    assert "| sure | 0.90 | 0.800 | yes | 0.921 | 60 | 0.400 | 0.1 |" in card
-    assert "| guess | 0.97 | 0.950 | no | – | 20 | 0.100 | 0.1 |" in card
+    assert "| sure | 0.90 | 0.800 | yes | 60 | 0.400 | – | 0.1 |" in card
+    assert "| guess | 0.97 | 0.950 | no | 20 | 0.100 | – | 0.1 |" in card
     assert SPEC.prompts["zh"] in card
+    assert "Both routes" not in card
     assert "{" not in card.replace("{question}", "")
+
+
+def test_the_card_tells_what_is_promised_of_both_routes() -> None:
+    figures = {"n_fitting": 100, "n_certifying": 90, "accuracy_unrefused": 0.5, "auroc": 0.9}
+    figures |= {"aurc": 0.1, "ece": 0.02, "brier": 0.1, "auroc_by_signal": {}}
+    sure = SPEC.operating_points[1]
+    read = RetrievedPoint(threshold=0.55, certified=True, n=300, coverage=0.8)
+    routed = (sure.model_copy(update={"retrieved": read, "closed": ("1", "2")}), sure)
+    spec = SPEC.model_copy(update={"figures": figures, "routed_points": {"abc": routed}})
+    card = model_card(spec)
+    assert "Both routes, over `abc`" in card
+    assert "| sure | 0.90 | yes | 0.800 | 0.400 | 1, 2 | 0.550 | 300 |" in card
+    assert "| sure | 0.90 | yes | 0.800 | 0.400 | – | – | – |" in card
 
 
 @pytest.mark.parametrize(
