@@ -117,6 +117,7 @@ class RetrievalChain:
         """The day on which the index was made, YYYY-MM-DD; None without one."""
         return None if self.index is None else str(self.index.info()["created"])[:10]
 
+    @property
     def identity(self) -> str:
         """Changes with everything that an answer depends on: passages, reader, reranker, settings, web."""
         told = {} if self.index is None else self.index.info()
