@@ -108,6 +108,11 @@ class RetrievalChain:
             parts.append(self.web.name)
         return "+".join(parts) or "nothing"
 
+    def revision(self) -> str:
+        """What an answer depends on: differs after every change of the index. Raises SearchError."""
+        parts = [] if self.index is None else [self.index.revision]
+        return "+".join([*parts, "" if self.web is None else self.web.name])
+
     def _compose(self) -> Runnable[State, State]:
         """The chain for LangChain programs: State in, State out."""
         # Imported when a chain is made, not with the first question: that one has a deadline.

@@ -27,6 +27,12 @@ class PassageIndex(Protocol):
         ...
 
     @property
+    def revision(self) -> str:
+        """Differs after every change of the passages, by whichever process. Raises SearchError where a
+        server does not tell."""
+        ...
+
+    @property
     def size(self) -> int: ...
 
     @property

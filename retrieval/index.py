@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
 
-from kg_builder.files import write_manifest, write_text
+from kg_builder.files import digest, read_manifest, write_manifest, write_text
 from kg_builder.passage import Passage
 from retrieval.canonical import key as canonical_key
 from retrieval.dense import DenseIndex
@@ -46,6 +46,7 @@ from retrieval.versions import (
     ASIDE,
     CURRENT,
     checksums,
+    current_stamp,
     current_version,
     exclusive,
     next_name,
@@ -79,7 +80,7 @@ class Index:
         self._embedder = embedder
         self._version = version
         self._lock = threading.Lock()
-        self._refused: str | None = None
+        self._stamp: tuple[int, int] | None = None  # of the ``current`` that was looked at last
 
     # ── making and changing ──────────────────────────────────────────────────────────────────────
 
@@ -203,22 +204,36 @@ class Index:
 
     @property
     def version(self) -> IndexVersion:
-        """The version in service. A newer one is taken as soon as ``current`` names it."""
-        name = current_version(self.folder)
-        if name not in (None, self._version.name, self._refused):
-            assert name is not None
+        """The version in service. Another one is taken as soon as ``current`` names it, whichever process
+        made it."""
+        stamp = current_stamp(self.folder)
+        if stamp not in (None, self._stamp):
             with self._lock:
-                try:
-                    self._version = _reopen(self.folder / name, self._embedder)
-                except IndexRefusedError as error:
-                    # Serve on: an older answer is better than none. Say so once.
-                    self._refused = name
-                    logger.warning("Index %s keeps version %s: %s", self.folder, self.name, error)
+                if stamp != self._stamp:
+                    self._take_current()
+                    self._stamp = stamp
         return self._version
+
+    def _take_current(self) -> None:
+        name = current_version(self.folder)
+        manifest = read_manifest(self.folder / name) if name else None
+        if name is None or (manifest and digest(manifest) == self._version.revision):
+            return
+        try:
+            self._version = _reopen(self.folder / name, self._embedder)
+        except IndexRefusedError as error:
+            # Serve on: an older answer is better than none. Said once a version.
+            kept = self._version.name
+            logger.warning("Index %s keeps version %s: %s", self.folder, kept, error)
 
     @property
     def name(self) -> str:
-        return self._version.name
+        return self.version.name
+
+    @property
+    def revision(self) -> str:
+        """Differs after every change of the passages, also where a name comes again."""
+        return self.version.revision
 
     @property
     def size(self) -> int:
@@ -348,6 +363,8 @@ def _open_current(
     try:
         return IndexVersion.open(folder / name, embedder, verify=verify)
     except IndexRefusedError:
+        if current_version(folder) != name:  # changed, and its old version deleted, meanwhile
+            return _open_current(folder, embedder, verify=verify, tolerate=tolerate)
         if tolerate:  # a build from nothing mends a damaged index
             return None
         raise

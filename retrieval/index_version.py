@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from kg_builder.files import MANIFEST, read_manifest, sha256_file
+from kg_builder.files import MANIFEST, digest, read_manifest, sha256_file
 from retrieval.dense import DenseIndex
 from retrieval.embedder import Embedder, NgramEmbedder, SentenceTransformerEmbedder
 from retrieval.errors import EmbedderError, IndexRefusedError
@@ -35,6 +35,7 @@ class IndexVersion:
         self.folder = folder
         self.name = folder.name
         self.manifest = manifest
+        self.revision = digest(manifest)  # the manifest has the checksum of every file
         self.store = store
         self.lexical = lexical
         self.dense = dense

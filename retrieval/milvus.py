@@ -14,6 +14,7 @@ from __future__ import annotations
 import logging
 import secrets
 import shutil
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -48,6 +49,7 @@ from retrieval.versions import (
     ASIDE,
     CURRENT,
     checksums,
+    current_stamp,
     current_version,
     exclusive,
     next_name,
@@ -67,7 +69,8 @@ class MilvusIndex:
     def __init__(self, folder: Path, manifest: dict[str, Any], embedder: Embedder | None) -> None:
         self.folder = folder
         self._given = embedder
-        self._refused: str | None = None
+        self._stamp: tuple[int, int] | None = None  # of the ``current`` that was looked at last
+        self._lock = threading.Lock()
         self._take(manifest)
 
     def _take(self, manifest: dict[str, Any]) -> None:
@@ -159,8 +162,11 @@ class MilvusIndex:
             rows = self.collection.where("document", documents, ["key", "digest"])
             there = {row["key"]: row["digest"] for row in rows}
             changed = [p for p in new if there.get(mark(p.id)) != content_digest(p)]
-            _write(self.collection, changed, self.embedder, progress or silent)
-            self.collection.delete(set(there) - {mark(passage.id) for passage in new})
+            try:
+                _write(self.collection, changed, self.embedder, progress or silent)
+                self.collection.delete(set(there) - {mark(passage.id) for passage in new})
+            finally:
+                self.collection.renew_revision()
         return self
 
     def delete(self, ids: Iterable[str], *, progress: Progress | None = None) -> int:
@@ -172,7 +178,12 @@ class MilvusIndex:
                 for field in ("key", "document")
                 for row in self.collection.where(field, marks, ["key"])
             }
-            self.collection.delete(gone)
+            try:
+                self.collection.delete(gone)
+            finally:
+                # Last, so that nothing read before is taken for the new state; and where nothing was
+                # there to delete too: whoever deletes again may have been interrupted the first time.
+                self.collection.renew_revision()
         return len(gone)
 
     # ── serving ──────────────────────────────────────────────────────────────────────────────────
@@ -193,23 +204,38 @@ class MilvusIndex:
             return cls(folder, manifest, embedder)
 
     def _refresh(self) -> None:
-        """Take a newer version as soon as ``current`` names it."""
-        name = current_version(self.folder)
-        if name in (None, self.name, self._refused):
+        """Take another version as soon as ``current`` names it."""
+        stamp = current_stamp(self.folder)
+        if stamp in (None, self._stamp):
             return
-        try:
-            manifest = _served(self.folder)
-            if manifest is None:
-                raise IndexRefusedError("it is of another engine.")
-            self._take(manifest)
-        except (IndexRefusedError, MilvusError) as error:
-            # Serve on: an older answer is better than none. Say so once.
-            self._refused = name
-            logger.warning("Index %s keeps version %s: %s", self.folder, self.name, error)
+        with self._lock:
+            if stamp == self._stamp:
+                return
+            self._stamp = stamp
+            try:
+                manifest = _served(self.folder)
+                if manifest is None:
+                    raise IndexRefusedError("it is of another engine.")
+                if manifest != self.manifest:
+                    self._take(manifest)
+            except (IndexRefusedError, MilvusError) as error:
+                # Serve on: an older answer is better than none. Said once a version.
+                kept = self.manifest["version"]
+                logger.warning("Index %s keeps version %s: %s", self.folder, kept, error)
 
     @property
     def name(self) -> str:
+        self._refresh()
         return str(self.manifest["version"])
+
+    @property
+    def revision(self) -> str:
+        """As ``Index.revision``; kept by the server, so that every machine learns of a change."""
+        self._refresh()
+        try:
+            return self.collection.revision()
+        except MilvusError as error:
+            raise SearchError(f"{self.folder}: Milvus does not answer ({error})") from error
 
     @property
     def size(self) -> int:

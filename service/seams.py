@@ -38,6 +38,14 @@ class AsyncChain(Protocol):
 
 
 @runtime_checkable
+class Changing(Protocol):
+    """A chain whose evidence may change while it is served: answers of another revision are not its own.
+    Asked in a thread; raises SearchError where it cannot be told."""
+
+    def revision(self) -> str: ...
+
+
+@runtime_checkable
 class Breaking(Protocol):
     """A search with circuit breakers: providers that failed lately are left alone (True) for a while."""
 
