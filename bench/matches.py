@@ -24,13 +24,11 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from kg_builder.asking import build_questions
+from kg_builder.build import BuildSettings, built_questions
 from kg_builder.files import read_jsonl, write_jsonl
-from kg_builder.graph import load_embedded
 from kg_builder.matching import IS_COMPILED, matches, score_file
 from kg_builder.matching.compiled import SWITCH
 from kg_builder.question import AnswerType, Gold
-from kg_builder.relation import Catalogue, builtin_paths
 
 _Fact = tuple[str, str, str, tuple[str, ...], AnswerType]
 
@@ -116,10 +114,9 @@ def pairs() -> list[tuple[str, Gold, str]]:
 
 def graph_pairs(golds: int) -> list[tuple[str, Gold, str]]:
     """Four answers to each of so many questions of the embedded graph: right, wrong, refused, hedged."""
-    graph = load_embedded()
     made: list[tuple[str, Gold, str]] = []
     for language in ("zh", "en"):
-        questions = build_questions(graph, Catalogue.load(builtin_paths()), language).questions
+        questions = built_questions(BuildSettings(languages=(language,)))
         chosen = questions[:: max(1, 2 * len(questions) // golds)]
         for question, other in zip(chosen, chosen[1:] + chosen[:1], strict=True):
             (right, *_), (wrong, *_) = question.gold.objects[0], other.gold.objects[0]

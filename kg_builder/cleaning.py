@@ -31,12 +31,16 @@ class Fault(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """A name is no subject of those kinds where ``must`` is not found in it, or ``never`` is."""
+    """A name is no subject of those kinds where ``must`` is not found in it, or ``never`` is.
+
+    ``namesakes``: not for what it is called, but because others are called so too.
+    """
 
     kinds: list[str]
     reason: str
     must: str = ""
     never: str = ""
+    namesakes: bool = False
 
 
 class Rules(NamedTuple):

@@ -78,21 +78,6 @@ def held_out_relations(relation_ids: Iterable[str], share: float, seed: int = 0)
     return frozenset(one for one in relation_ids if unit_hash(one, f"relation:{seed}") < share)
 
 
-def leaking_pairs(
-    pairs: Iterable[tuple[str, str]], split: Callable[[str], Split]
-) -> frozenset[tuple[str, str]]:
-    """The (subject, object) pairs to drop because the reverse pair is in a split that goes first.
-
-    ``pairs`` are ids of subjects and objects; ``split`` gives the split of a subject.
-    """
-    held = set(pairs)
-    return frozenset(
-        (subject, object_)
-        for subject, object_ in held
-        if (object_, subject) in held and PRECEDENCE[split(subject)] < PRECEDENCE[split(object_)]
-    )
-
-
 def matched_pairs(
     known: Sequence[T],
     unknown: Sequence[T],

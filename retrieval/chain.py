@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from retrieval.engines import PassageIndex
 from retrieval.errors import ReadingError, SearchError
-from retrieval.evidence import Evidence, Reading, Reason
+from retrieval.evidence import Evidence, Reading, Reason, located
 from retrieval.quarantine import trusted
 from retrieval.ranking import diversify
 from retrieval.reading.extractive_reader import ExtractiveReader, default_reader
@@ -113,6 +113,11 @@ class RetrievalChain:
         parts = [] if self.index is None else [self.index.revision]
         return "+".join([*parts, "" if self.web is None else self.web.name])
 
+    @property
+    def made_on(self) -> str | None:
+        """The day on which the index was made, YYYY-MM-DD; None without one."""
+        return None if self.index is None else self.index.created[:10]
+
     def _compose(self) -> Runnable[State, State]:
         """The chain for LangChain programs: State in, State out."""
         # Imported when a chain is made, not with the first question: that one has a deadline.
@@ -204,7 +209,7 @@ class RetrievalChain:
         )
 
     async def rank(self, state: State) -> State:
-        """Leave out what gives orders, rerank, deduplicate, diversify, cut to what a reader can take in."""
+        """Leave out web pages that give orders, rerank, deduplicate, diversify, cut to a reader's measure."""
         started = self._clock()
         believed = trusted(state.evidence)
         chosen = diversify(
@@ -236,7 +241,10 @@ class RetrievalChain:
             # What was found does not answer, and what might have was not reachable.
             reading = reading.model_copy(update={"reason": "search_unavailable"})
         return replace(
-            state, reading=reading.model_copy(update={"timings_ms": dict(state.timings)})
+            state,
+            reading=reading.model_copy(
+                update={"timings_ms": dict(state.timings), "quarantined": state.distrusted}
+            ),
         )
 
     # ── inside ───────────────────────────────────────────────────────────────────────────────────
@@ -295,15 +303,24 @@ class RetrievalChain:
 
 
 def supported(reading: Reading, evidence: Sequence[Evidence]) -> Reading:
-    """The reading with the citations that the evidence bears out; a refusal where none is left."""
+    """The reading with the citations that the evidence bears out, each with the place of its quote.
+
+    A refusal where none is left.
+    """
+    known = {item.passage.id: item for item in evidence}
+    closest = tuple(
+        located(citation, known[citation.passage_id]) if citation.passage_id in known else citation
+        for citation in reading.closest
+    )
+    reading = reading.model_copy(update={"closest": closest})
     if reading.answer is None:
         return reading
-    texts = {item.passage.id: f"{item.passage.title}\n{item.passage.text}" for item in evidence}
     kept = tuple(
-        citation
+        located(citation, known[citation.passage_id])
         for citation in reading.citations
         if citation.quote
-        and citation.quote in texts.get(citation.passage_id, "")
+        and citation.passage_id in known
+        and citation.quote in passage_lines(known[citation.passage_id])
         and 0 <= citation.start < citation.end <= len(reading.answer)
     )
     if not kept:
@@ -313,3 +330,8 @@ def supported(reading: Reading, evidence: Sequence[Evidence]) -> Reading:
     return reading.model_copy(
         update={"citations": kept, "evidence": reading.evidence or tuple(evidence)}
     )
+
+
+def passage_lines(item: Evidence) -> str:
+    """What of a passage may be quoted."""
+    return f"{item.passage.title}\n{item.passage.text}"

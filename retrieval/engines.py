@@ -14,6 +14,9 @@ from kg_builder.passage import Passage
 from retrieval.embedder import Embedder
 from retrieval.evidence import Evidence
 from retrieval.index import Index, Mode, Progress
+from retrieval.store import IndexedDocument
+
+__all__ = ["IndexedDocument", "PassageIndex", "open_index"]
 
 
 class PassageIndex(Protocol):
@@ -33,12 +36,32 @@ class PassageIndex(Protocol):
         ...
 
     @property
+    def created(self) -> str:
+        """When it was made (ISO 8601, UTC)."""
+        ...
+
+    @property
     def size(self) -> int: ...
+
+    @property
+    def shared(self) -> bool:
+        """Whether another process may open and change it meanwhile."""
+        ...
+
+    def documents(self) -> list[IndexedDocument]:
+        """Every document that has passages, by id."""
+        ...
 
     @property
     def embedder(self) -> Embedder | None: ...
 
-    def add(self, passages: Iterable[Passage], *, progress: Progress | None = None) -> Self: ...
+    def add(
+        self,
+        passages: Iterable[Passage],
+        *,
+        replacing: Iterable[str] = (),
+        progress: Progress | None = None,
+    ) -> Self: ...
 
     def delete(self, ids: Iterable[str], *, progress: Progress | None = None) -> int: ...
 

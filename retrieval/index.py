@@ -5,7 +5,7 @@
                   /passages.sqlite
                   /lexical/        bm25s, memory-mapped
                   /dense/          vectors, and cells above dense.EXACT_LIMIT
-                  /embedder/       the embedded embedder; of any other only its name is kept
+    FOLDER/embedders/NAME/         the embedded embedder, once for all versions; of others only the name
 
 A version never changes. Building writes a new one aside and then renames ``current``: a build that
 is killed leaves the old version in service, and a running service takes the new one with its next
@@ -31,17 +31,24 @@ from retrieval.errors import IndexRefusedError
 from retrieval.evidence import Evidence
 from retrieval.fusion import fuse, title_scores
 from retrieval.index_version import (
-    EMBEDDER,
     FORMAT,
     FORMAT_VERSION,
     STORE,
     IndexVersion,
     default_dense_weight,
     embedder_record,
+    prune_embedders,
 )
 from retrieval.lexical import Hits, LexicalIndex
 from retrieval.passage_text import passage_text
-from retrieval.store import PassageStore, content_digest, document_of, write_store
+from retrieval.store import (
+    IndexedDocument,
+    PassageStore,
+    content_digest,
+    document_of,
+    file_of,
+    write_store,
+)
 from retrieval.versions import (
     ASIDE,
     CURRENT,
@@ -106,17 +113,25 @@ class Index:
             parts = _Parts(embedder, dense_weight)
             return cls._write(held, folder, parts, old, progress)
 
-    def add(self, passages: Iterable[Passage], *, progress: Progress | None = None) -> Index:
-        """Add passages; one with an id (or of a document) that is there replaces what is there."""
+    def add(
+        self,
+        passages: Iterable[Passage],
+        *,
+        replacing: Iterable[str] = (),
+        progress: Progress | None = None,
+    ) -> Index:
+        """Add passages. What is there of their documents, and of those ``replacing`` names, goes."""
         new = list(passages)
-        documents = {document_of(passage.id) for passage in new}
-        return self._change(lambda old: document_of(old.id) not in documents, new, progress)
+        documents = {*map(file_of, new), *replacing}
+        return self._change(lambda old: file_of(old) not in documents, new, progress)
 
     def delete(self, ids: Iterable[str], *, progress: Progress | None = None) -> int:
         """Delete passages by id, or documents with all their passages; return how many went."""
         gone = set(ids)
         before = self.size
-        self._change(lambda old: not {old.id, document_of(old.id)} & gone, [], progress)
+        self._change(
+            lambda old: not {old.id, document_of(old.id), file_of(old)} & gone, [], progress
+        )
         return before - self.size
 
     def _change(
@@ -130,6 +145,7 @@ class Index:
             fresh = self._write(passages, self.folder, parts, old, progress)
         with self._lock:
             self._version = fresh._version
+            self._stamp = None  # another process may have made one since
         return self
 
     @classmethod
@@ -160,7 +176,7 @@ class Index:
                     embedder.dimension,
                     aside / "dense",
                 )
-            record = None if embedder is None else embedder_record(embedder, aside / EMBEDDER)
+            record = None if embedder is None else embedder_record(embedder, folder)
             weight = parts.dense_weight
             if weight is None:
                 weight = default_dense_weight(embedder)
@@ -186,6 +202,7 @@ class Index:
             shutil.rmtree(aside, ignore_errors=True)
             raise
         prune(folder)
+        prune_embedders(folder)
         return cls(folder, version, embedder)
 
     # ── serving ──────────────────────────────────────────────────────────────────────────────────
@@ -236,6 +253,10 @@ class Index:
         return self.version.revision
 
     @property
+    def created(self) -> str:
+        return str(self.version.manifest["created"])
+
+    @property
     def size(self) -> int:
         return self.version.store.size
 
@@ -259,6 +280,13 @@ class Index:
             "dense_weight": manifest["dense_weight"],
             "bytes": sum(entry["bytes"] for entry in manifest["files"].values()),
         }
+
+    @property
+    def shared(self) -> bool:
+        return True
+
+    def documents(self) -> list[IndexedDocument]:
+        return self.version.store.listing()
 
     def get(self, passage_id: str) -> Passage | None:
         return self.version.store.get(passage_id)

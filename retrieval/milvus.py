@@ -2,7 +2,7 @@
 
     FOLDER/current                 as with files: the version that is served
     FOLDER/v000001/manifest.json   address, collection, embedder
-                  /embedder/       the embedded embedder
+    FOLDER/embedders/NAME/         the embedded embedder
     server                         the collection: passages, BM25 and vectors
 
 Machines that serve share the small folder (or a copy of it) and the server. Documents are added and
@@ -35,16 +35,16 @@ from retrieval.index import (
     silent,
 )
 from retrieval.index_version import (
-    EMBEDDER,
     check_files,
     default_dense_weight,
     embedder_record,
     find_embedder,
+    prune_embedders,
 )
 from retrieval.lexical import query_terms
 from retrieval.milvus_collection import FIELDS, Collection, MilvusError, mark, passage_of
 from retrieval.passage_text import passage_text
-from retrieval.store import MAX_TITLED, content_digest, document_of, name_spans
+from retrieval.store import MAX_TITLED, IndexedDocument, content_digest, file_of, name_spans
 from retrieval.versions import (
     ASIDE,
     CURRENT,
@@ -59,7 +59,7 @@ from retrieval.versions import (
 
 logger = logging.getLogger(__name__)
 
-FORMAT, FORMAT_VERSION = "zhizhi-milvus", 1
+FORMAT, FORMAT_VERSION = "zhizhi-milvus", 2
 UNFINISHED = ".collection"  # names the collection of a build that has not ended
 
 
@@ -119,7 +119,7 @@ class MilvusIndex:
             try:
                 collection.create(None if embedder is None else embedder.dimension)
                 _write(collection, held, embedder, progress or silent)
-                record = None if embedder is None else embedder_record(embedder, aside / EMBEDDER)
+                record = None if embedder is None else embedder_record(embedder, folder)
                 if dense_weight is None:
                     dense_weight = default_dense_weight(embedder)
                 manifest = {
@@ -147,10 +147,17 @@ class MilvusIndex:
             if old is not None and old["previous"] and old["uri"] == uri:
                 collection.sibling(old["previous"]).drop()
             prune(folder)
+            prune_embedders(folder)
             return cls(folder, manifest, embedder)
 
-    def add(self, passages: Iterable[Passage], *, progress: Progress | None = None) -> Self:
-        """Add passages; those of a document that is there replace its old ones.
+    def add(
+        self,
+        passages: Iterable[Passage],
+        *,
+        replacing: Iterable[str] = (),
+        progress: Progress | None = None,
+    ) -> Self:
+        """Add passages. What is there of their documents, and of those ``replacing`` names, goes.
 
         New passages are there before the old ones go: no document is missing at any time. Unchanged
         ones are left alone.
@@ -158,7 +165,7 @@ class MilvusIndex:
         new = list(passages)
         _refuse_repeats(new)
         with exclusive(self.folder), _answering(self.folder, self.manifest["uri"]):
-            documents = [mark(document_of(passage.id)) for passage in new]
+            documents = [mark(file) for file in (*map(file_of, new), *replacing)]
             rows = self.collection.where("document", documents, ["key", "digest"])
             there = {row["key"]: row["digest"] for row in rows}
             changed = [p for p in new if there.get(mark(p.id)) != content_digest(p)]
@@ -180,6 +187,8 @@ class MilvusIndex:
             }
             try:
                 self.collection.delete(gone)
+                if previous := self.manifest["previous"]:  # it may hold them still
+                    self.collection.sibling(previous).drop()
             finally:
                 # Last, so that nothing read before is taken for the new state; and where nothing was
                 # there to delete too: whoever deletes again may have been interrupted the first time.
@@ -238,6 +247,10 @@ class MilvusIndex:
             raise SearchError(f"{self.folder}: Milvus does not answer ({error})") from error
 
     @property
+    def created(self) -> str:
+        return str(self.manifest["created"])
+
+    @property
     def size(self) -> int:
         self._refresh()
         return self.collection.count()
@@ -254,6 +267,22 @@ class MilvusIndex:
             "embedder": self.manifest["embedder"],
             "dense_weight": self.manifest["dense_weight"],
         }
+
+    @property
+    def shared(self) -> bool:
+        return "://" in str(self.manifest["uri"])  # one process at a time may open a file
+
+    def documents(self) -> list[IndexedDocument]:
+        """As ``Index.documents``; raises SearchError where the server does not answer."""
+        found: dict[str, IndexedDocument] = {}
+        try:
+            for passage in self.passages():
+                identity = file_of(passage)
+                known = found.get(identity, IndexedDocument(identity, passage.title, 0))
+                found[identity] = known._replace(passages=known.passages + 1)
+        except MilvusError as error:
+            raise SearchError(f"{self.folder}: Milvus does not answer ({error})") from error
+        return [found[identity] for identity in sorted(found)]
 
     def get(self, passage_id: str) -> Passage | None:
         rows = self.collection.where("key", [mark(passage_id)], FIELDS)

@@ -7,7 +7,7 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from kg_builder.files import digest
 from kg_builder.passage import Passage
@@ -19,19 +19,20 @@ _SCHEMA = """
 CREATE TABLE passage (
     position INTEGER PRIMARY KEY,  -- row in the vector and lexical indexes, from 0
     id TEXT NOT NULL UNIQUE,
-    document TEXT NOT NULL,        -- what the passage was cut from; delete and update go by it
+    document TEXT NOT NULL,        -- the file that the passage was cut from; delete and update go by it
     title TEXT NOT NULL,
     text TEXT NOT NULL,
     url TEXT NOT NULL,
     language TEXT NOT NULL,
     entities TEXT NOT NULL,        -- JSON list
+    locations TEXT NOT NULL,       -- JSON list
     digest TEXT NOT NULL,          -- of title and text: equal digests share their vectors
     name TEXT NOT NULL             -- the title in canonical form: looked up by what a question names
 );
 CREATE INDEX passage_document ON passage (document);
 CREATE INDEX passage_name ON passage (name);
 """
-_COLUMNS = "id, title, text, url, language, entities"
+_COLUMNS = "id, title, text, url, language, entities, document, locations"
 # One id may stand for a whole document: PASSAGE = DOCUMENT#NUMBER.
 PART = "#"
 MAX_TITLED = 30  # passages of one title that a question can name; more are the chunks of a book
@@ -39,10 +40,23 @@ MAX_QUESTION, MAX_NAME = 200, 40  # characters: longer ones are looked up by the
 _BATCH = 500  # SQLite allows 999 parameters a statement in its oldest builds
 
 
+class IndexedDocument(NamedTuple):
+    """A document of an index, and how many passages it has there."""
+
+    id: str
+    title: str
+    passages: int
+
+
 def document_of(passage_id: str) -> str:
     """The document of a passage: what stands before ``#NUMBER``, or all of it."""
     document, _, number = passage_id.rpartition(PART)
     return document if document and number.isdigit() else passage_id
+
+
+def file_of(passage: Passage) -> str:
+    """The document whose passages are replaced and deleted together with this one."""
+    return passage.document or document_of(passage.id)
 
 
 def content_digest(passage: Passage) -> str:
@@ -62,17 +76,18 @@ def write_store(passages: Iterable[Passage], path: Path) -> int:
             row = (
                 count,
                 passage.id,
-                document_of(passage.id),
+                file_of(passage),
                 passage.title,
                 passage.text,
                 passage.url,
                 passage.language,
                 json.dumps(passage.entities, ensure_ascii=False),
+                locations_json(passage),
                 content_digest(passage),
                 key(passage.title),
             )
             try:
-                connection.execute("INSERT INTO passage VALUES (?,?,?,?,?,?,?,?,?,?)", row)
+                connection.execute("INSERT INTO passage VALUES (?,?,?,?,?,?,?,?,?,?,?)", row)
             except sqlite3.IntegrityError as error:
                 raise IndexRefusedError(
                     f"Passage id {passage.id!r} comes twice. Give every passage its own id."
@@ -170,6 +185,17 @@ class PassageStore:
     def documents(self) -> int:
         return int(self._rows("SELECT count(DISTINCT document) FROM passage")[0][0])
 
+    def listing(self) -> list[IndexedDocument]:
+        """Every document by id, under the title of its first passage."""
+        return [
+            IndexedDocument(*row[:3])
+            for row in self._rows(
+                # SQLite takes a column without an aggregate from the row that has the minimum.
+                "SELECT document, title, count(*), min(position) FROM passage"
+                " GROUP BY document ORDER BY document"
+            )
+        ]
+
     def languages(self) -> dict[str, int]:
         return dict(self._rows("SELECT language, count(*) FROM passage GROUP BY language"))
 
@@ -193,8 +219,13 @@ def _is_border(text: str, place: int) -> bool:
     return not (left.isalnum() and right.isalnum()) or is_han(left) or is_han(right)
 
 
+def locations_json(passage: Passage) -> str:
+    """A passage's locations as the indexes keep them."""
+    return json.dumps([place.model_dump() for place in passage.locations], ensure_ascii=False)
+
+
 def _passage(row: Sequence[str]) -> Passage:
-    identity, title, text, url, language, entities = row
+    identity, title, text, url, language, entities, document, locations = row
     return Passage.model_validate(
         {
             "id": identity,
@@ -203,5 +234,7 @@ def _passage(row: Sequence[str]) -> Passage:
             "url": url,
             "language": language,
             "entities": tuple(json.loads(entities)),
+            "document": "" if document == document_of(identity) else document,
+            "locations": tuple(json.loads(locations)),
         }
     )

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import cached_property
 
 from anyio.to_thread import run_sync
@@ -21,9 +22,15 @@ from service.loop_thread import LoopThread
 from service.problems import Problem
 from service.retrieval_only import UNCERTIFIED, RetrievalOnly
 from service.router import Router
-from service.seams import PROFILES, AsyncChain, Chain, Changing, Sources
+from service.seams import PROFILES, AsyncChain, Chain, Changing, Dated, Sources
 from service.settings import Settings
-from training.attempt import Attempter, OperatingPoint
+from training.attempt import (
+    Attempt,
+    Attempter,
+    Measuring,
+    OperatingPoint,
+    QuestionTooLongError,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -77,14 +84,16 @@ class Backend:
         self._retrieval: LoopThread | None = None  # made when a chain wants one
         self._retrieval_places = settings.retrieval_threads
         self._default_profile = settings.profile
+        self._max_question_tokens = settings.max_question_tokens
         self._most = settings.max_queue + settings.max_batch  # those that wait, and those in work
         self._points: dict[tuple[str | None, float | None], OperatingPoint | None] = {}
         self.router = Router(
-            self.batcher.attempt if self.has_model else None,
+            self._ask if self.has_model else None,
             self._read if chain is not None else None,
             model=self.model,
             index=lambda: self.index,
             speculate=speculate,
+            as_of=self._as_of,
         )
         self.retired = False
         self._leases = 0
@@ -125,6 +134,33 @@ class Backend:
             return False
         return not model or (not self.batcher.full and self.batcher.expected_wait <= seconds)
 
+    def check_length(self, question: str) -> None:
+        """Raises Problem 422 for a question that nobody is asked, however it would be answered."""
+        try:
+            self._measure(question, self._max_question_tokens)
+        except QuestionTooLongError as error:
+            detail = (
+                f"The question has {error.tokens} tokens; this server takes at most {error.most}. "
+                "Ask the question alone, without the text around it."
+            )
+            raise Problem(422, "question-too-long", detail) from None
+
+    async def _ask(self, question: str) -> Attempt:
+        """The model's attempt; raises QuestionTooLongError where the question does not fit into its
+        context: what is cut off or beyond it no calibration knows."""
+        if isinstance(self.attempter, Measuring) and self.attempter.longest_question is not None:
+            self._measure(question, self.attempter.longest_question)
+        return await self.batcher.attempt(question)
+
+    def _measure(self, question: str, most: int) -> None:
+        # No token is shorter than a byte: a short question need not be cut into tokens.
+        if len(question.encode("utf-8", "replace")) > most and isinstance(
+            self.attempter, Measuring
+        ):
+            tokens = self.attempter.question_tokens(question)
+            if tokens > most:
+                raise QuestionTooLongError(tokens, most)
+
     async def _read(self, question: str, sources: Sources, deadline: float) -> Reading:
         chain = self.chain
         assert chain is not None
@@ -137,6 +173,12 @@ class Backend:
         return await loop.run_in_executor(
             self._threads, lambda: chain.answer(question, sources=sources, deadline=deadline)
         )
+
+    def _as_of(self, reading: Reading) -> str | None:
+        """The day of what an answer cites: of the web today's, of an index that on which it was made."""
+        if any(citation.source == "web" for citation in reading.citations):
+            return datetime.now(UTC).date().isoformat()
+        return self.chain.made_on if isinstance(self.chain, Dated) else None
 
     def point(self, profile: str | None, min_precision: float | None) -> OperatingPoint:
         """The operating point a request asks for.

@@ -12,8 +12,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from kg_builder.files import write_json
+from kg_builder.files import write_json, write_text
 from kg_builder.question import Question
+from training.applicability import FILE as APPLICABILITY
+from training.applicability import Applicability
 from training.bundle import EMBEDDED, BaseReference, Bundle, BundleSpec, fingerprint, resolve_base
 from training.calibrate import (
     CalibrationSettings,
@@ -30,7 +32,7 @@ from training.language_pack import language_pack
 from training.model_card import model_card
 from training.probe import Told, ask
 from training.selective import aurc, auroc, brier, ece, risk_coverage
-from training.signals import confidence_of, count_answers
+from training.signals import IMPLAUSIBLE, confidence_of, count_answers
 
 PACKAGES = ("torch", "transformers", "peft", "trl", "scikit-learn")
 
@@ -45,6 +47,7 @@ def make_bundle(
     name: str,
     training_answers: Sequence[str] = (),
     told: Told | None = None,
+    graph: Sequence[Question] = (),
     revision: str | None = None,
     dtype: str = "auto",
     device: str | None = None,
@@ -56,7 +59,8 @@ def make_bundle(
 
     ``questions`` are the calibration split: their entities are in neither training nor test.
     ``training_answers`` are what the model answered to the training questions, right or wrong; ``told`` is
-    what else the base is known to say; ``dtype`` and ``device`` are as for LocalModel.load.
+    what else the base is known to say; ``graph`` are all questions of its graph, by which the bundle knows
+    where its promise ends (none: ``questions``); ``dtype`` and ``device`` are as for LocalModel.load.
     """
     parts = halves(questions)
     if not all(parts):
@@ -77,13 +81,15 @@ def make_bundle(
     )
 
     counts = count_answers(training_answers)
+    applicability = Applicability.of(graph or questions)
 
     def measure(part: Sequence[Question]) -> tuple[list[dict[str, float]], list[bool]]:
         pairs = answer_twice(model, [ask(q, prompt) for q in part], max_new_tokens, told)
         considered = [consider(natural, answer, counts) for natural, answer in pairs]
-        right = [
-            verdict(q, text) == "right" for q, (text, _, _) in zip(part, considered, strict=True)
-        ]
+        right = []
+        for question, (text, _, found) in zip(part, considered, strict=True):
+            right.append(verdict(question, text) == "right")
+            found[IMPLAUSIBLE] = float(applicability.objects_to(question.text, text))
         return [found for _, _, found in considered], right
 
     fitting, certifying = (measure(part) for part in parts)
@@ -143,6 +149,7 @@ def make_bundle(
         shutil.rmtree(aside)
     shutil.copytree(adapter, aside / "adapter")
     _name_base(aside / "adapter" / "adapter_config.json", spec.base.id)
+    write_text(aside / APPLICABILITY, applicability.model_dump_json() + "\n")
     Bundle.save(aside, spec, model_card(spec))
     if out.exists():
         shutil.rmtree(out)

@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 from kg_builder.files import digest
 from kg_builder.question import Question
@@ -18,7 +18,7 @@ from training.attempt import OperatingPoint
 from training.errors import BundleError, TrainingError
 from training.intervals import clopper_pearson_lower
 from training.selective import CurvePoint, risk_coverage
-from training.signals import SIGNALS
+from training.signals import IMPLAUSIBLE, SIGNALS
 
 TARGETS = (0.70, 0.75, 0.80, 0.85, 0.90, 0.95, 0.97, 0.99)
 
@@ -29,19 +29,39 @@ class Calibration(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     names: tuple[str, ...]
-    means: tuple[float, ...]
-    scales: tuple[float, ...]
-    weights: tuple[float, ...]
-    intercept: float
+    means: tuple[FiniteFloat, ...]
+    scales: tuple[FiniteFloat, ...]
+    weights: tuple[FiniteFloat, ...]
+    intercept: FiniteFloat
     n: int  # questions it was fitted on
 
+    @model_validator(mode="after")
+    def _fits_its_names(self) -> Calibration:
+        for name in ("means", "scales", "weights"):
+            if len(getattr(self, name)) != len(self.names):
+                raise ValueError(
+                    f"{name} holds {len(getattr(self, name))} values for {len(self.names)} names"
+                )
+        if any(scale <= 0 for scale in self.scales):
+            raise ValueError(f"scales must lie above 0: {self.scales}")
+        return self
+
     def confidence(self, signals: dict[str, float]) -> float:
-        """P(correct). Raises BundleError when the engine does not give a signal that is needed."""
+        """P(correct). Raises BundleError when the engine does not give a signal that is needed, or gives
+        one that is no finite number: such an answer has no confidence, least of all a high one."""
+        if signals.get(IMPLAUSIBLE):
+            return 0.0
         missing = [name for name in self.names if name not in signals]
         if missing:
             raise BundleError(
                 f"The engine gives no {', '.join(missing)}, which this bundle's calibration needs. "
                 "Use an engine that returns log-probabilities, or calibrate again with this one."
+            )
+        broken = {name: signals[name] for name in self.names if not math.isfinite(signals[name])}
+        if broken:
+            raise BundleError(
+                f"The engine gives signals that are no finite numbers: {broken}. "
+                "Check its log-probabilities and the precision it computes in."
             )
         z = self.intercept + sum(
             weight * (signals[name] - mean) / scale

@@ -32,8 +32,10 @@ def merge_bundle(bundle: Bundle, out: Path, *, dtype: str = "auto") -> Path:
     with_peft = adapter is not None and (adapter / "adapter_config.json").is_file()
     weights, pinned = (base, revision) if adapter is None or with_peft else (adapter, None)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(base, revision=revision)
-        model = AutoModelForCausalLM.from_pretrained(weights, revision=pinned, dtype=dtype)
+        tokenizer = AutoTokenizer.from_pretrained(base, revision=revision, trust_remote_code=False)
+        model = AutoModelForCausalLM.from_pretrained(
+            weights, revision=pinned, dtype=dtype, trust_remote_code=False
+        )
         if with_peft and adapter is not None:
             from peft import PeftModel
 

@@ -178,8 +178,12 @@ def prefer(
         work = work_folder(out, inputs)
 
     torch.manual_seed(settings.seed)
-    tokenizer = AutoTokenizer.from_pretrained(base, revision=settings.revision)
-    model = AutoModelForCausalLM.from_pretrained(base, revision=settings.revision, dtype="auto")
+    tokenizer = AutoTokenizer.from_pretrained(
+        base, revision=settings.revision, trust_remote_code=False
+    )
+    model = AutoModelForCausalLM.from_pretrained(
+        base, revision=settings.revision, dtype="auto", trust_remote_code=False
+    )
     tuned: Any = PeftModel.from_pretrained(model, str(adapter), is_trainable=True)
     callback = CurveCallback(tokenizer, sets, known_by_id(labels), every, out)
     trainer = DPOTrainer(

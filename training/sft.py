@@ -182,9 +182,13 @@ def load_for_tuning(base: str | Path, settings: SFTSettings) -> tuple[Any, Any]:
     if settings.method == "qlora":
         extra["quantization_config"] = four_bit()
     keep_memory()
-    tokenizer = AutoTokenizer.from_pretrained(base, revision=settings.revision)
+    tokenizer = AutoTokenizer.from_pretrained(
+        base, revision=settings.revision, trust_remote_code=False
+    )
     tokenizer.padding_side = "right"
-    model = AutoModelForCausalLM.from_pretrained(base, revision=settings.revision, **extra)
+    model = AutoModelForCausalLM.from_pretrained(
+        base, revision=settings.revision, trust_remote_code=False, **extra
+    )
     return tokenizer, model
 
 

@@ -21,6 +21,9 @@ SIGNALS = (
     "agreement",  # 1 unless tuning changed the answer
 )
 
+# Beside the signals: 1 where the answer is of another kind than what was asked; it is never given then.
+IMPLAUSIBLE = "implausible"
+
 # Signals that grow with uncertainty; turned round where a single one serves as a confidence.
 FALLING = {"refusal_logit", "mean_entropy", "commonness"}
 

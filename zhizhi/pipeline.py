@@ -194,6 +194,7 @@ def train(
         )
 
     # 7. How sure is it? A confidence that can be certified, and the bundle that holds it all.
+    from training.applicability import FORMAT as APPLICABILITY
     from training.bundling import make_bundle
 
     def calibrating(_: Path) -> dict[str, Any]:
@@ -206,6 +207,7 @@ def train(
             name=recipe.name,
             training_answers=[one.answer for one in training_labels],
             told=told(recipe, out),
+            graph=everything,
             revision=recipe.revision,
             dtype=recipe.dtype,
             device=recipe.device,
@@ -215,7 +217,7 @@ def train(
         )
         return {"bundle": bundle.name}
 
-    calibrated_by = digest([tuned_by, settings["calibration"]])
+    calibrated_by = digest([tuned_by, settings["calibration"], APPLICABILITY])
     stages.run(
         "calibration",
         "Calibrate: confidence and certified operating points",

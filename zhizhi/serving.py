@@ -128,7 +128,7 @@ def remote_model(bundle: Bundle, settings: Settings) -> CalibratedModel:
 
     untuned = model(settings.model_base_name) if settings.model_base_name else None
     tuned = model(settings.model_name or bundle.spec.base.id, untuned)
-    return CalibratedModel(tuned, bundle.spec, bundle.name)
+    return CalibratedModel.of(tuned, bundle)
 
 
 def examples(out: Path, count: int = 3, *, rare: bool = True) -> list[Example]:

@@ -14,7 +14,6 @@ from kg_builder.bulk.store import Store
 from kg_builder.cleaning import HAN_SQL, fault_sql, quoted, rub_sql, rules
 from kg_builder.literals import read_literal
 from kg_builder.question import Language
-from kg_builder.splits import PRECEDENCE
 
 LITERAL = "('date', 'number')"  # answers that are read (literals.py), and named by nothing else
 NOT_OF_TYPE = "not of the kind asked for"
@@ -43,7 +42,7 @@ def account_rows(store: Store) -> None:
         INSERT INTO dropped
         SELECT 'rows', reason, count(*), min(left(s, 60) || ' | ' || p || ' | ' || left(o, 80), 5)
         FROM (
-            SELECT raw.s, raw.p, raw.o, coalesce(relation.reason, subject.fault) AS reason
+            SELECT raw.s, raw.p, raw.o, coalesce(subject.fault, relation.reason) AS reason
             FROM raw JOIN relation USING (p) JOIN subject USING (s)
             WHERE raw.p NOT IN {RESERVED}
         ) WHERE reason IS NOT NULL GROUP BY reason
@@ -194,6 +193,17 @@ def _create_objects(store: Store) -> None:
         """
     )
     store.con.execute(
+        """
+        INSERT INTO known
+        SELECT name, min(sid) FROM (
+            SELECT sid, unnest(coalesce(zh_names, []) || coalesce(en_names, [])) AS name FROM alias
+            SEMI JOIN (SELECT sid FROM subject WHERE NOT ids AND NOT trusted) USING (sid)
+        ) WHERE name NOT IN (
+            SELECT unnest([zh_bare, en_bare, zh]) FROM subject WHERE fault IS NULL
+        ) IS NOT FALSE GROUP BY name HAVING count(DISTINCT sid) = 1
+        """
+    )
+    store.con.execute(
         "CREATE TABLE referred AS SELECT id AS o, sid AS oid FROM entity"
         " SEMI JOIN (SELECT o AS id FROM value WHERE ref) USING (id)"
     )
@@ -292,22 +302,6 @@ def account_values(store: Store) -> None:
         )
 
 
-def find_leaks(store: Store) -> None:
-    """Fill ``leak``: pairs of entities whose reverse is in a split that goes first. See splits.py."""
-    ranks = " ".join(f"WHEN {quoted(split)} THEN {rank}" for split, rank in PRECEDENCE.items())
-    store.con.execute(
-        f"""
-        CREATE TABLE leak AS
-        WITH pairs AS (SELECT DISTINCT sid, oid FROM object WHERE oid IS NOT NULL),
-        ranked AS (SELECT DISTINCT sid, CASE split {ranks} END AS rank FROM subject)
-        SELECT one.sid, one.oid FROM pairs AS one
-        JOIN pairs AS other ON other.sid = one.oid AND other.oid = one.sid
-        JOIN ranked AS a ON a.sid = one.sid JOIN ranked AS b ON b.sid = one.oid
-        WHERE a.rank < b.rank
-        """
-    )
-
-
 def rate_subjects(store: Store) -> None:
     """Fill ``rating``: the popularity of each entity, by its source or by how often it is mentioned."""
     store.con.execute(
@@ -317,9 +311,9 @@ def rate_subjects(store: Store) -> None:
             GROUP BY oid)
         SELECT sid, min(id) AS id, min(zh) AS zh, min(en) AS en,
             bool_or(zh_ambiguous) AS zh_ambiguous, bool_or(en_ambiguous) AS en_ambiguous,
-            min(split) AS split, min(source) AS source, NOT bool_or(ids OR trusted) AS open,
+            min(united.split) AS split, min(source) AS source, NOT bool_or(ids OR trusted) AS open,
             CASE WHEN bool_or(rated) THEN max(popularity)
                 ELSE (sum(degree) + coalesce(min(mentions.n), 0))::DOUBLE END AS popularity
-        FROM subject LEFT JOIN mentions USING (sid) WHERE fault IS NULL GROUP BY sid
+        FROM subject JOIN united USING (sid) LEFT JOIN mentions USING (sid) WHERE fault IS NULL GROUP BY sid
         """
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,9 +21,11 @@ from kg_builder.cleaning import (
     unasked,
     vague_relations,
 )
+from kg_builder.literals import HAN
 from kg_builder.relation import Catalogue, Relation, generic_relation
 from kg_builder.settings import Unknown
 from kg_builder.sources.rows import ALIAS, DESCRIPTION, LABEL, POPULARITY
+from kg_builder.sources.terms import readable_tail
 from kg_builder.splits import Shares, split_salt
 
 UNKNOWN = "relation: not in the catalogue"
@@ -32,6 +35,11 @@ ALIASES = "used as another name of the subject"
 RESERVED = "(" + ", ".join(quoted(one) for one in (LABEL, ALIAS, DESCRIPTION, POPULARITY)) + ")"
 MAX_DESCRIPTION = {"zh": 16, "en": 48}  # characters; a longer one tells too much of the answer
 MAX_NAMES = 12
+
+IRI_SCHEMA = pa.schema(
+    [("src", pa.uint8()), ("s", pa.string()), ("zh", pa.string()), ("en", pa.string())]
+)
+_WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|_")
 
 RELATION_SCHEMA = pa.schema(
     [
@@ -123,10 +131,12 @@ def judge(
     policy: RelationPolicy,
 ) -> tuple[Relation, str, str | None]:
     """The relation of a property, its role (ask, alias, drop) and the reason for dropping it."""
-    tail = p.rsplit("/", 1)[-1].rsplit("#", 1)[-1] if ":" in p else p
+    tail = (readable_tail(p) or p.rsplit("/", 1)[-1].rsplit("#", 1)[-1]) if ":" in p else p
+    worded = _WORD_START.sub(" ", tail).lower() if tail.isascii() else tail  # birthDate
+    en = en or (worded if worded != tail and ":" in p else None)
     called = [name for name in (p, tail, zh, en, relation_name(p)) if name]
     known = next((found for name in called if (found := catalogue.find(name))), None)
-    name = zh or relation_name(tail)
+    name = zh or relation_name(worded)
     generic = generic_relation(name or p, en)
     if trusted:
         role = "drop" if known and _left_out(known, policy) else "ask"
@@ -164,6 +174,7 @@ def name_subjects(store: Store, shares: Shares, seed: int, strict_names: bool) -
     """
     faults = (*rules().subject_faults, *((rules().common_name,) if strict_names else ()))
     con = store.con
+    _name_iris(store)
     con.execute(
         f"""
         CREATE TEMP TABLE told AS
@@ -246,6 +257,32 @@ def name_subjects(store: Store, shares: Shares, seed: int, strict_names: bool) -
     )
     for table in ("told", "named", "both_names", "zh_shared", "en_shared"):
         con.execute(f"DROP TABLE {table}")
+
+
+def _name_iris(store: Store) -> None:
+    """Label the IRIs that no row labels by what they spell, percent-encoded or with _ for blanks."""
+    found = store.con.execute(
+        f"""
+        SELECT min(src), id FROM (
+            SELECT src, s AS id FROM raw UNION SELECT src, o FROM raw WHERE ref
+        ) WHERE starts_with(id, 'http') AND id NOT IN (SELECT s FROM raw WHERE p = {quoted(LABEL)})
+        GROUP BY id ORDER BY id
+        """
+    ).fetchall()
+    named = [(src, iri, name) for src, iri in found if (name := readable_tail(iri)) is not None]
+    if not named:
+        return
+    sources, iris, names = zip(*named, strict=True)
+    chinese = [name if HAN.search(name) else None for name in names]
+    english = [None if HAN.search(name) else name for name in names]
+    incoming = pa.table(
+        {"src": sources, "s": iris, "zh": chinese, "en": english}, schema=IRI_SCHEMA
+    )
+    store.con.register("incoming", incoming)
+    store.con.execute(
+        f"INSERT INTO raw SELECT src, s, {quoted(LABEL)}, '', false, zh, en, 0 FROM incoming"
+    )
+    store.con.unregister("incoming")
 
 
 def _more(language: Literal["zh", "en"]) -> str:

@@ -58,9 +58,9 @@ class ReadingCalibration(BaseModel):
     weights: tuple[FiniteFloat, ...]
     intercept: FiniteFloat
     no_answer: FiniteFloat  # a score below it: the passage does not answer
-    threshold: float = Field(ge=0, le=1)  # a confidence below it is not given as an answer
+    threshold: FiniteFloat = Field(ge=0, le=1)  # a confidence below it is not given as an answer
     # (precision, confidence from which on answers were that precise), ascending
-    precisions: tuple[tuple[float, float], ...] = ()
+    precisions: tuple[tuple[FiniteFloat, FiniteFloat], ...] = ()
     questions: int = 0  # that it was fitted on
 
     @model_validator(mode="after")

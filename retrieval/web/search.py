@@ -7,6 +7,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 
 import httpx
 from pydantic import BaseModel, ConfigDict, Field
@@ -19,7 +20,7 @@ from retrieval.errors import SearchError
 from retrieval.evidence import Evidence
 from retrieval.scoring import score
 from retrieval.store import PART
-from retrieval.web.extract import main_text
+from retrieval.web.extract import MAX_HTML, main_text
 from retrieval.web.fetch import Fetcher, FetchError, Page
 from retrieval.web.providers import Provider, ProviderError, WebResult
 from retrieval.web.resilience import Cache, CircuitBreaker, RateLimit
@@ -99,10 +100,18 @@ class WebSearch:
             return cached[:k]
         provider, results = await self.results(question, deadline)
         pages = await self._pages(results, deadline)
-        passages = await asyncio.to_thread(self._passages, results, pages, deadline)
+        fetched = datetime.now(UTC).isoformat(timespec="seconds")
+        passages, snippets = await asyncio.to_thread(self._passages, results, pages, deadline)
         ranked = await asyncio.to_thread(score, question, passages)
         evidence = [
-            Evidence(passage=passages[place], score=value, source="web", provider=provider)
+            Evidence(
+                passage=passages[place],
+                score=value,
+                source="web",
+                provider=provider,
+                fetched=fetched,
+                snippet=passages[place].id in snippets,
+            )
             for place, value in ranked
         ]
         # What a short deadline left half fetched is not remembered in place of the whole.
@@ -172,19 +181,24 @@ class WebSearch:
         results: Sequence[WebResult],
         pages: dict[str, Page | FetchError],
         deadline: float | None,
-    ) -> list[Passage]:
+    ) -> tuple[list[Passage], set[str]]:
+        """The passages of all results, and the ids of those that are snippets of pages not read."""
         passages: list[Passage] = []
+        snippets: set[str] = set()
         for result in results:
             title, text = result.title, result.snippet
-            page = pages.get(result.url)
+            page, is_snippet = pages.get(result.url), True
             # A thread cannot be cancelled: it looks at the clock before every page.
             if isinstance(page, Page) and self._left(deadline) > 0:
                 if page.content_type in ("text/plain", "text/markdown"):
-                    text = page.text
+                    text, is_snippet = page.text[:MAX_HTML], False
                 elif extracted := main_text(page.text):
                     title, text = extracted[0] or title, extracted[1]
+                    is_snippet = False
             mark = hashlib.sha256(result.url.encode()).hexdigest()[:16]
             for number, piece in enumerate(chunks(text, self.settings.chunk)):
+                if is_snippet:
+                    snippets.add(f"web-{mark}{PART}{number}")
                 passages.append(
                     Passage(
                         id=f"web-{mark}{PART}{number}",
@@ -194,4 +208,4 @@ class WebSearch:
                         language=language_of(piece),
                     )
                 )
-        return passages
+        return passages, snippets

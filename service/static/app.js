@@ -6,6 +6,7 @@ import { words } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 const KEPT = 50; // exchanges remembered in this browser
+const TURNS = 16; // earlier questions that a follow-up may speak of
 
 /** localStorage that may be switched off or full. */
 const store = {
@@ -129,6 +130,8 @@ function showExamples() {
 
 function request(question) {
   const body = { question, fallback: $("fallback").value };
+  const before = exchanges.map((exchange) => exchange.answer?.question).filter(Boolean).slice(-TURNS);
+  if (before.length) body.before = before;
   if ($("sources").value) body.sources = $("sources").value;
   const choice = points?.certified[$("precision").value];
   if (touched && choice) body.min_precision = choice.min_precision;

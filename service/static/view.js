@@ -202,6 +202,7 @@ export class Exchange {
       el("div", { className: "head" }, badge(answer.route, say), meter(answer, say)),
       el("p", { className: "answer", lang: answer.language }, ...cited(answer, this.id)),
       answer.explanation && el("p", { className: "explanation", lang: answer.language }, answer.explanation),
+      answer.gap && el("p", { className: "explanation", lang: answer.language }, answer.gap.needed),
       evidence(answer, say, this.id),
       el("div", { className: "foot" }, facts(answer, say),
         onRate && el("span", { className: "rates" }, ...["up", "down"].map((rating) =>

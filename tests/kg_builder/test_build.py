@@ -46,7 +46,7 @@ OWNTHINK = """实体,属性,值
 
 def settings_for(path: Path, **more: Any) -> BuildSettings:
     spec = SourceSpec(location=str(path), max_bad_share=0.2)
-    return BuildSettings.model_validate({"sources": [spec], **more})
+    return BuildSettings.model_validate({"sources": [spec], "strict_names": True, **more})
 
 
 @pytest.fixture

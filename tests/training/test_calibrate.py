@@ -189,3 +189,14 @@ def test_halves_never_part_an_entity(questions: list[Question]) -> None:
 def test_settings_that_make_no_sense(fault: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         CalibrationSettings.model_validate(fault)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("weight", [2.0, -2.0])
+def test_a_signal_that_is_no_number_gives_no_confidence(value: float, weight: float) -> None:
+    """Clipped to the steepest slope it would have been a confidence of 1."""
+    calibration = Calibration(
+        names=("mean_logprob",), means=(0.0,), scales=(1.0,), weights=(weight,), intercept=0.0, n=9
+    )
+    with pytest.raises(BundleError, match="no finite numbers"):
+        calibration.confidence({"mean_logprob": value})

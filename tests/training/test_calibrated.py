@@ -210,3 +210,17 @@ def test_a_refusal_that_was_cut_short_is_completed_in_the_words_that_were_taught
     assert refused.tokens_saved == len(refused.refusal_text) - 4
     assert (answered.refusal_text, answered.tokens_saved) == ("", 0)
     assert list(tuned.drafts)[1] == "岳山。"  # what it said before it was tuned
+
+
+def test_how_long_a_question_may_be(model: CalibratedModel, local: LocalModel) -> None:
+    most = model.longest_question
+    assert most is not None
+    assert local.context is not None
+    # A question of so many tokens, its prompt and an answer fit; what the emoji is made of counts.
+    assert 0 < most < local.context - SPEC.max_new_tokens
+    assert model.question_tokens("💥" * 10) > 10
+    prompt = len(local._encode(model.conversation("1" * most)))
+    assert prompt + SPEC.max_new_tokens <= local.context
+    remote = CalibratedModel(Refuser(), SPEC, "remote")
+    assert remote.longest_question is None
+    assert remote.question_tokens("岳云的父亲") == 5

@@ -63,6 +63,8 @@ class LocalModel:
         self.prefixes = apart(
             [tokenizer.encode(text, add_special_tokens=False) for text in wanted if text]
         )
+        # The most tokens of prompt and answer together, None where the model does not say.
+        self.context: int | None = getattr(model.config, "max_position_embeddings", None)
         ends = model.generation_config.eos_token_id
         if ends is None:
             ends = tokenizer.eos_token_id
@@ -101,8 +103,12 @@ class LocalModel:
         peft = adapter is not None and (adapter / "adapter_config.json").is_file()
         weights, pinned = (base, revision) if adapter is None or peft else (adapter, None)
         try:
-            tokenizer = AutoTokenizer.from_pretrained(base, revision=revision)
-            model = AutoModelForCausalLM.from_pretrained(weights, revision=pinned, **extra)
+            tokenizer = AutoTokenizer.from_pretrained(
+                base, revision=revision, trust_remote_code=False
+            )
+            model = AutoModelForCausalLM.from_pretrained(
+                weights, revision=pinned, trust_remote_code=False, **extra
+            )
         except (OSError, ValueError) as error:
             raise ModelError(f"Cannot load the model {str(weights)!r}: {error}") from error
         if not placed:

@@ -56,6 +56,33 @@ def bundle_inspect(
         console.print(Markdown(text.split("---", 2)[-1]))
 
 
+@app.command("applicability")
+def bundle_applicability(
+    run: Annotated[Path, typer.Argument(help="A finished run.")] = RUN,
+    outside: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="JSON Lines with a `question` each, from outside the graph, to learn from what tells them; "
+            "repeat for several files.  [default: what the project has learnt]"
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Tell a bundle where its promise ends: the names, wordings and answers of its run's graph.
+
+    Training does so by itself; this is for bundles made before, and for learning from your own questions.
+    """
+    from zhizhi.applying import apply_to_run
+
+    found = apply_to_run(run, outside or ())
+    console.print(
+        f"{found['bundle']}: {found['names']:,} names, {found['wordings']:,} wordings, "
+        f"{found['relations']:,} relations"
+    )
+    if as_json:
+        print_json(found)
+
+
 @app.command("certify")
 def bundle_certify(
     run: Annotated[
