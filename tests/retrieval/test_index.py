@@ -41,8 +41,8 @@ class Counting:
         return self.inner.encode_passages(texts)
 
 
-def untrained() -> NgramEmbedder:
-    weights = np.random.default_rng(0).standard_normal((4096, 64), np.float32)
+def untrained(seed: int = 0) -> NgramEmbedder:
+    weights = np.random.default_rng(seed).standard_normal((4096, 64), np.float32)
     return NgramEmbedder(weights.astype(np.float16))
 
 
@@ -243,12 +243,12 @@ def only_version(folder: Path) -> Path:
 
 @pytest.mark.parametrize(
     "part", ["passages.sqlite", "lexical/data.csc.index.npy", "dense/vectors.npy",
-             "embedder/model.safetensors"],
+             "embedders/*/model.safetensors"],
 )  # fmt: skip
 @pytest.mark.parametrize("harm", ["truncated", "damaged", "missing"])
 def test_harmed_files(part: str, harm: str, passages: list[Passage], tmp_path: Path) -> None:
     Index.build(passages, tmp_path, untrained())
-    path = only_version(tmp_path) / part
+    (path,) = [*only_version(tmp_path).glob(part), *tmp_path.glob(part)]
     content = path.read_bytes()
     if harm == "truncated":
         path.write_bytes(content[: len(content) // 2])
@@ -270,7 +270,7 @@ def test_absent_and_foreign_folders(passages: list[Passage], tmp_path: Path) -> 
     good = json.loads(manifest.read_text())
     for change, reason in (
         ({"format": "other"}, "format 'other'"),
-        ({"format_version": 99}, "reads 1"),
+        ({"format_version": 99}, "reads 2"),
         ({"passages": 3}, "disagree"),
         ({"files": None}, "lacks or distorts"),
     ):
@@ -306,3 +306,17 @@ def test_info(passages: list[Passage], tmp_path: Path) -> None:
     assert info["languages"] == {"zh": len(passages)}
     assert info["embedder"]["kind"] == "ngram"
     assert info["bytes"] > 1000
+
+
+def test_the_embedder_is_kept_once_and_goes_with_its_versions(
+    passages: list[Passage], tmp_path: Path
+) -> None:
+    first, second = untrained(), untrained(seed=1)
+    index = Index.build(passages, tmp_path, first)
+    for number in range(3):
+        index.add([extra(f"n{number}")])
+    assert [p.name for p in (tmp_path / "embedders").iterdir()] == [first.name]
+    assert Index.open(tmp_path).embedder is Index.open(tmp_path).embedder
+    for _ in range(2):  # the version before is kept for searches that still read it
+        Index.build(passages, tmp_path, second)
+    assert [p.name for p in (tmp_path / "embedders").iterdir()] == [second.name]

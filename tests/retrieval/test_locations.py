@@ -20,7 +20,13 @@ ANSWER = "三年"
 def reading(evidence: Evidence, quote: str = "保修期是三年。") -> Reading:
     passage = evidence.passage
     citation = Citation(
-        number=1, passage_id=passage.id, title=passage.title, url=passage.url, quote=quote, start=0, end=2
+        number=1,
+        passage_id=passage.id,
+        title=passage.title,
+        url=passage.url,
+        quote=quote,
+        start=0,
+        end=2,
     )
     return supported(Reading(answer=ANSWER, citations=(citation,), closest=(citation,)), [evidence])
 
