@@ -155,3 +155,14 @@ def test_nothing_of_a_withdrawn_document_stays_on_the_disk(tmp_path: Path) -> No
     found = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert not [path for path in found if "沈怀远".encode() in path.read_bytes()]
     assert [p.id for p in held.passages()] == ["linjiang.md#0"]
+
+
+def test_nothing_of_a_withdrawn_document_stays_on_the_server(tmp_path: Path) -> None:
+    """The collection of the build before is kept for searches under way, not for what was withdrawn."""
+    before = MilvusIndex.build(PASSAGES, tmp_path, uri="passages.db").collection
+    index = MilvusIndex.build(PASSAGES, tmp_path, uri="passages.db")
+    assert before.exists()
+    for _ in range(2):
+        index.delete(["shen.md"])
+        assert not before.exists()
+    MilvusIndex.build(PASSAGES, tmp_path, uri="passages.db")
