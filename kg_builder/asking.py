@@ -33,4 +33,4 @@ class QuestionSettings(BaseModel):
     # of its relation's questions that one answer may be (bulk/caps.py).
     max_pair_share: float = Field(default=0.03, gt=0, le=1)
     max_relation_share: float = Field(default=0.25, gt=0, le=1)
-    max_answer_share: float = Field(default=0.35, gt=0, le=1)
+    max_answer_share: float = Field(default=0.4, gt=0, le=1)

@@ -11,7 +11,7 @@ FEW = 0.5  # questions for each row that could give one: below this the reasons 
 REMEDIES = (
     ("relation: its name does not say", "--unknown all asks them; --catalogue words them as you do"),
     ("relation: not in the catalogue", "--unknown typed or all asks them"),
-    ("relation: changes over time", "a relation of your own (--catalogue) is asked all the same"),
+    ("relation: changes over time", "--changing asks them"),
     ("relation:", "a relation of your own (--catalogue) is asked all the same"),
     ("changes over time", "--changing asks them"),
     ("a name that many bear", "--keep-names, if within your graph they mean one thing"),
@@ -24,7 +24,7 @@ REMEDIES = (
     ("no object has a name", "--language en for a graph in English"),
     ("the relation has no name", "--language en, or --catalogue with its name in both languages"),
     ("values of a single-valued", "keep one of the values, or tell namesakes apart: 李娜（歌手）"),
-    ("the same answer too often", "--max-answer-share 1 keeps them"),
+    ("the same answer too often", "--max-pair-share 1 --max-answer-share 1 keeps them"),
     ("the same relation too often", "--max-relation-share 1 keeps them"),
 )  # fmt: skip
 

@@ -58,6 +58,8 @@ class Question(BaseModel):
     source: str = ""
     # How often the commonest answer of the relation would be right, and how often this one is, among
     # the facts of the graph that could be asked; None where there are too few to say.
+    changing: bool = False  # true at its time; asked only where the user wants it
+    incomplete: bool = False  # others may be right that the source does not tell
     base_rate: float | None = None
     answer_share: float | None = None
 

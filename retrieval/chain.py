@@ -8,6 +8,7 @@ then is what is read.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -26,6 +27,8 @@ from retrieval.reranker import Reranker, rerank
 
 if TYPE_CHECKING:
     from langchain_core.runnables import Runnable
+
+logger = logging.getLogger(__name__)
 
 Sources = Literal["index", "web", "both"]
 Clock = Callable[[], float]
@@ -196,7 +199,8 @@ class RetrievalChain:
                 late = True
             elif error := task.exception():
                 if not isinstance(error, (SearchError, TimeoutError)):
-                    raise error
+                    # A source that is broken costs itself, not what the others have.
+                    logger.error("the source %r failed", name, exc_info=error)
                 failed.append(name)
             else:
                 evidence += task.result()

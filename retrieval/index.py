@@ -69,6 +69,7 @@ Mode = Literal["lexical", "dense", "hybrid"]
 Progress = Callable[[str, int, int], None]  # stage, done, total
 
 ENCODE_BLOCK = 512
+SPARE = 2  # times the passages that are wanted are ranked: mirrored folders hold each text twice
 DEPTH = 50  # candidates that each ranking brings to the fusion, at least
 
 
@@ -232,16 +233,16 @@ class Index:
         return self._version
 
     def _take_current(self) -> None:
-        name = current_version(self.folder)
-        manifest = read_manifest(self.folder / name) if name else None
-        if name is None or (manifest and digest(manifest) == self._version.revision):
-            return
         try:
+            name = current_version(self.folder)
+            manifest = read_manifest(self.folder / name) if name else None
+            if name is None or (manifest and digest(manifest) == self._version.revision):
+                return
             self._version = _reopen(self.folder / name, self._embedder)
         except IndexRefusedError as error:
             # Serve on: an older answer is better than none. Said once a version.
             kept = self._version.name
-            logger.warning("Index %s keeps version %s: %s", self.folder, kept, error)
+            logger.error("Index %s keeps version %s: %s", self.folder, kept, error)
 
     @property
     def name(self) -> str:
@@ -299,21 +300,35 @@ class Index:
 
         Hybrid fuses BM25, vectors and the titles that the question names. Scores are BM25
         (lexical), cosine (dense) or fused (hybrid: see ``retrieval.fusion``). Without vectors hybrid
-        does with the rest; dense raises IndexRefusedError.
+        does with the rest; dense raises IndexRefusedError. A text that several documents have is found
+        once.
         """
         version = self.version
-        pairs = rank(version, query, k, mode)
-        found = version.store.at([position for position, _ in pairs])
-        return [
-            Evidence(passage=passage, score=score, source="index", provider=self.folder.name)
-            for passage, (_, score) in zip(found, pairs, strict=True)
+        pairs = rank(version, query, SPARE * k, mode)
+        found = version.store.found([position for position, _ in pairs])
+        evidence = [
+            Evidence(
+                passage=found[position], score=score, source="index", provider=self.folder.name
+            )
+            for position, score in pairs
+            if position in found
         ]
+        return without_repeats(evidence)[:k]
+
+
+def without_repeats(evidence: Iterable[Evidence]) -> list[Evidence]:
+    """The evidence in its order; of passages with one title and text the first."""
+    seen: dict[tuple[str, str], Evidence] = {}
+    for item in evidence:
+        seen.setdefault((item.passage.title, item.passage.text), item)
+    return list(seen.values())
 
 
 def rank(version: IndexVersion, query: str, k: int, mode: Mode) -> list[tuple[int, float]]:
     """Positions with scores, best first."""
     if k < 1 or not query.strip() or not version.store.size:
         return []
+    version.mapped.check()
     if mode == "dense" and version.dense is None:
         raise IndexRefusedError(
             f"{version.folder} holds no vectors. Build it with an embedder, or use lexical."
@@ -338,10 +353,8 @@ def rank(version: IndexVersion, query: str, k: int, mode: Mode) -> list[tuple[in
 def titled(store: PassageStore, question: str) -> list[tuple[int, str]]:
     """Positions of the passages whose title stands in the question, with that title."""
     positions = [position for position, _ in store.named_in(question)]
-    return [
-        (position, canonical_key(passage.title))
-        for position, passage in zip(positions, store.at(positions), strict=True)
-    ]
+    found = store.found(positions)
+    return [(p, canonical_key(found[p].title)) for p in positions if p in found]
 
 
 def _pairs(hits: Hits) -> list[tuple[int, float]]:
@@ -383,19 +396,28 @@ def _vectors(
 def _open_current(
     folder: Path, embedder: Embedder | None, *, verify: bool = False, tolerate: bool = False
 ) -> IndexVersion | None:
-    name = current_version(folder)
-    if name is None:
-        if tolerate:
-            return None
-        raise IndexRefusedError(f"{folder}: no index there. Build one with `zhizhi index build`.")
+    name: str | None = None
     try:
+        name = current_version(folder)
+        if name is None:
+            raise IndexRefusedError(
+                f"{folder}: no index there. Build one with `zhizhi index build`."
+            )
         return IndexVersion.open(folder / name, embedder, verify=verify)
     except IndexRefusedError:
-        if current_version(folder) != name:  # changed, and its old version deleted, meanwhile
+        if name is not None and _names_another(folder, name):
             return _open_current(folder, embedder, verify=verify, tolerate=tolerate)
         if tolerate:  # a build from nothing mends a damaged index
             return None
         raise
+
+
+def _names_another(folder: Path, name: str) -> bool:
+    """Whether the index was changed, and version ``name`` deleted, while it was opened."""
+    try:
+        return current_version(folder) not in (None, name)
+    except IndexRefusedError:
+        return False
 
 
 def _reopen(folder: Path, embedder: Embedder | None) -> IndexVersion:

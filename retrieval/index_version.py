@@ -12,6 +12,7 @@ from retrieval.dense import DenseIndex
 from retrieval.embedder import Embedder, NgramEmbedder, SentenceTransformerEmbedder
 from retrieval.errors import EmbedderError, IndexRefusedError
 from retrieval.lexical import LexicalIndex
+from retrieval.mapped import MappedFiles
 from retrieval.store import PassageStore
 from retrieval.versions import checksums, sync
 
@@ -47,6 +48,13 @@ class IndexVersion:
         self.lexical = lexical
         self.dense = dense
         self.embedder = embedder
+        # SQLite reads its file; the others are mapped.
+        self.mapped = MappedFiles(
+            path
+            for part in ("lexical", "dense")
+            for path in sorted((folder / part).glob("*"))
+            if path.suffix in (".npy", ".faiss")
+        )
 
     @classmethod
     def open(

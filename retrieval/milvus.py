@@ -30,9 +30,11 @@ from retrieval.fusion import fuse, title_scores
 from retrieval.index import (
     DEPTH,
     ENCODE_BLOCK,
+    SPARE,
     Mode,
     Progress,
     silent,
+    without_repeats,
 )
 from retrieval.index_version import (
     check_files,
@@ -230,7 +232,7 @@ class MilvusIndex:
             except (IndexRefusedError, MilvusError) as error:
                 # Serve on: an older answer is better than none. Said once a version.
                 kept = self.manifest["version"]
-                logger.warning("Index %s keeps version %s: %s", self.folder, kept, error)
+                logger.error("Index %s keeps version %s: %s", self.folder, kept, error)
 
     @property
     def name(self) -> str:
@@ -309,7 +311,7 @@ class MilvusIndex:
         if k < 1 or not query.strip():
             return []
         collection = self.collection
-        depth = k if mode != "hybrid" else max(DEPTH, 2 * k)
+        depth = SPARE * k if mode != "hybrid" else max(DEPTH, 2 * SPARE * k)
         named = _titled(query, collection) if mode == "hybrid" else []
         lexical: list[tuple[str, float]] = []
         dense: list[tuple[str, float]] = []
@@ -322,14 +324,15 @@ class MilvusIndex:
         if mode == "hybrid":
             titles = title_scores(named, collection.count()) if named else {}
             scored = fuse(lexical, dense, titles, float(self.manifest["dense_weight"]))
-        scored = scored[:k]
+        scored = scored[: SPARE * k]
         rows = collection.where("key", [key for key, _ in scored], ["key", *FIELDS])
         passages = {row["key"]: passage_of(row) for row in rows}
-        return [
+        evidence = (
             Evidence(passage=passages[key], score=score, provider=self.folder.name)
             for key, score in scored
             if key in passages  # not deleted since
-        ]
+        )
+        return without_repeats(evidence)[:k]
 
 
 def is_milvus(folder: Path) -> bool:

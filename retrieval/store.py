@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,6 +15,8 @@ from kg_builder.passage import Passage
 from retrieval.canonical import key
 from retrieval.errors import IndexRefusedError
 from retrieval.segmentation import is_han
+
+logger = logging.getLogger(__name__)
 
 _SCHEMA = """
 CREATE TABLE passage (
@@ -130,7 +133,13 @@ class PassageStore:
             self._connection.close()
 
     def at(self, positions: Sequence[int]) -> list[Passage]:
-        """The passages at these positions, in this order."""
+        """The passages at these positions, in this order; KeyError where one is not there."""
+        found = self.found(positions)
+        return [found[int(position)] for position in positions]
+
+    def found(self, positions: Sequence[int]) -> dict[int, Passage]:
+        """The passages at these positions by position. A row that is damaged costs itself alone: it is
+        logged and left out."""
         found: dict[int, Passage] = {}
         wanted = [int(position) for position in positions]
         for start in range(0, len(wanted), _BATCH):
@@ -139,8 +148,12 @@ class PassageStore:
             rows = self._rows(
                 f"SELECT position, {_COLUMNS} FROM passage WHERE position IN ({marks})", part
             )
-            found.update((row[0], _passage(row[1:])) for row in rows)
-        return [found[position] for position in wanted]
+            for position, *row in rows:
+                try:
+                    found[position] = _passage(row)
+                except (ValueError, TypeError) as error:
+                    logger.error("%s: passage %d is damaged (%s)", self.path, position, error)
+        return found
 
     def get(self, passage_id: str) -> Passage | None:
         rows = self._rows(f"SELECT {_COLUMNS} FROM passage WHERE id = ?", (passage_id,))

@@ -61,6 +61,11 @@ class Settings(BaseSettings):
         description="Search providers in the order in which they are asked, such as "
         "searxng,bocha,ddgs (also tavily, brave, serper); empty: SearXNG where it has an address.",
     )
+    searches_per_second: float = Field(
+        default=5.0,
+        gt=0,
+        description="Calls to each search provider; more wait, as long as their deadline allows.",
+    )
     tavily_key: SecretStr | None = Field(default=None, description="Key of the provider tavily.")
     brave_key: SecretStr | None = Field(default=None, description="Key of the provider brave.")
     serper_key: SecretStr | None = Field(default=None, description="Key of the provider serper.")

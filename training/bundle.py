@@ -28,7 +28,9 @@ from kg_builder.question import Language
 from training.applicability import Applicability
 from training.attempt import OperatingPoint
 from training.calibrate import Calibration
-from training.errors import BundleError
+from training.engine.few_shot import FewShot
+from training.errors import BundleError, ModelError
+from training.question_prior import QuestionPrior
 
 FORMAT = 1
 EMBEDDED = "embedded"
@@ -40,9 +42,10 @@ class BaseReference(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    id: str  # "embedded", a folder, or a hub id
+    id: str  # "embedded", a name of pretrained/models.toml, a folder, a .gguf file, or a hub id
     revision: str | None = None
     dtype: str = "auto"
+    few_shot: FewShot | None = None  # where the model has no chat template
     fingerprint: str = ""  # of config and weights, where they are local files
 
 
@@ -61,6 +64,7 @@ class BundleSpec(BaseModel):
     refusal_prefixes: dict[str, str]
     max_new_tokens: int = 40
     answer_counts: dict[str, int] = {}  # how often the model gave an answer to training questions
+    question_prior: QuestionPrior | None = None
     calibration: Calibration
     operating_points: tuple[OperatingPoint, ...]
     default_profile: str
@@ -99,7 +103,10 @@ class Bundle:
 
         Raises BundleError when it is missing or another one.
         """
-        where = resolve_base(self.spec.base.id, self.folder)
+        try:
+            where = resolve_base(self.spec.base.id, self.folder)
+        except ModelError as error:
+            raise BundleError(f"Bundle {self.folder}: {error}") from error
         if isinstance(where, Path):
             if not where.is_dir():
                 raise BundleError(
@@ -185,23 +192,57 @@ def files_digest(files: dict[str, str]) -> str:
 
 
 def resolve_base(base: str, beside: Path | None = None) -> str | Path:
-    """The folder of "embedded" or of a local model (a relative one is looked for at ``beside`` first, then
-    in the working directory), or else a hub id as it is."""
+    """The folder of "embedded", of a pretrained model by its name, of a GGUF file or of a local model (a
+    relative path is looked for at ``beside`` first, then in the working directory), or else a hub id as it
+    is.
+
+    What is no folder yet is converted into one, once. Raises ModelError where that is not possible, or where
+    ``base`` can be none of these.
+    """
+    from training.pretrained.gguf import gguf_folder, is_gguf, pretrained_folder
+    from training.pretrained.table import pretrained_models
+
     if base == EMBEDDED:
         return EMBEDDED_FOLDER
-    for candidate in (*([beside / base] if beside else []), Path(base)):
+    if base in pretrained_models():
+        return pretrained_folder(base)
+    candidates = [*([beside / base] if beside else []), Path(base)]
+    if is_gguf(base):
+        there = [one for one in candidates if one.is_file()]
+        return gguf_folder(there[0] if there else candidates[-1])
+    for candidate in candidates:
         if candidate.is_dir():
             return candidate.resolve()
-    if base.startswith((".", "/")):
+    if base.startswith((".", "/", "~")):
         return Path(base)
+    if base.count("/") > 1 or base.endswith(".safetensors"):
+        raise ModelError(
+            f"There is no folder {base!r}, and a hub id has the form owner/name. Check the path."
+        )
+    if "/" not in base:
+        named = ", ".join([EMBEDDED, *pretrained_models()])
+        raise ModelError(
+            f"There is no base model {base!r}. There are: {named}; or name a folder, a .gguf file, or a hub "
+            "id of the form owner/name."
+        )
     return base
 
 
 def fingerprint(folder: Path) -> str:
-    """A short hash of a local model's configuration, tokenizer and weights."""
+    """A short hash of a local model's configuration, tokenizer and weights; of one that was converted from a
+    GGUF file, of that file. Raises ModelError where there is no model."""
+    if source := (read_manifest(folder) or {}).get("gguf_sha256"):
+        return digest({"gguf": source})
+    if not folder.is_dir():
+        raise ModelError(f"There is no model at {folder}: no such folder. Check the path.")
     names = sorted(
         path.name
         for path in folder.iterdir()
         if path.suffix == ".safetensors" or path.name in ("config.json", "tokenizer.json")
     )
+    if not names:
+        raise ModelError(
+            f"There is no model in {folder}: it holds neither config.json nor .safetensors files. For a GGUF "
+            "file in it, name the file."
+        )
     return digest({name: sha256_file(folder / name) for name in names})

@@ -25,13 +25,17 @@ from training.calibrate import (
     operating_points,
 )
 from training.calibrated import answer_twice, consider
+from training.engine.loading import Loading
 from training.engine.local import LocalModel
 from training.errors import TrainingError
 from training.label import verdict
 from training.language_pack import language_pack
 from training.model_card import model_card
+from training.pretrained.gguf import is_gguf
+from training.pretrained.table import pretrained_models
 from training.probe import Told, ask
-from training.selective import aurc, auroc, brier, ece, risk_coverage
+from training.question_prior import QuestionPrior, prior_log_odds
+from training.selective import aurc, auroc, balanced_threshold, brier, ece, risk_coverage
 from training.signals import IMPLAUSIBLE, confidence_of, count_answers
 
 PACKAGES = ("torch", "transformers", "peft", "trl", "scikit-learn")
@@ -48,9 +52,8 @@ def make_bundle(
     training_answers: Sequence[str] = (),
     told: Told | None = None,
     graph: Sequence[Question] = (),
-    revision: str | None = None,
-    dtype: str = "auto",
-    device: str | None = None,
+    prior: QuestionPrior | None = None,
+    loading: Loading | None = None,
     prompt: int = 0,
     max_new_tokens: int = 40,
     provenance: dict[str, Any] | None = None,
@@ -60,7 +63,8 @@ def make_bundle(
     ``questions`` are the calibration split: their entities are in neither training nor test.
     ``training_answers`` are what the model answered to the training questions, right or wrong; ``told`` is
     what else the base is known to say; ``graph`` are all questions of its graph, by which the bundle knows
-    where its promise ends (none: ``questions``); ``dtype`` and ``device`` are as for LocalModel.load.
+    where its promise ends (none: ``questions``); ``prior`` tells from the words of a question how likely it
+    is known; ``loading`` is how the base is loaded.
     """
     parts = halves(questions)
     if not all(parts):
@@ -69,13 +73,12 @@ def make_bundle(
             "half. Use a larger graph, or give more of it to the calibration split."
         )
     where = resolve_base(base)
+    loading = loading or {}
     languages = tuple(dict.fromkeys(q.language for q in questions))
     model = LocalModel.load(
         where,
         adapter=adapter,
-        revision=revision,
-        dtype=dtype,
-        device=device,
+        **loading,
         name=name,
         refusal_prefix=tuple(language_pack(one).refusal_prefix for one in languages),
     )
@@ -85,7 +88,10 @@ def make_bundle(
 
     def measure(part: Sequence[Question]) -> tuple[list[dict[str, float]], list[bool]]:
         pairs = answer_twice(model, [ask(q, prompt) for q in part], max_new_tokens, told)
-        considered = [consider(natural, answer, counts) for natural, answer in pairs]
+        considered = [
+            consider(natural, answer, counts, prior_log_odds(prior, q.text))
+            for q, (natural, answer) in zip(part, pairs, strict=True)
+        ]
         right = []
         for question, (text, _, found) in zip(part, considered, strict=True):
             right.append(verdict(question, text) == "right")
@@ -113,6 +119,11 @@ def make_bundle(
         "ece": ece(scores, right),
         "brier": brier(scores, right),
         "auroc_by_signal": alone,
+        "balanced_threshold": balanced_threshold(
+            [one for scores, _ in confident for one in scores],
+            [one for _, outcomes in confident for one in outcomes],
+            settings.balanced_precision,
+        ),
         "needed_without_error": {
             f"{t:.2f}": needed_for(t, settings.delta) for t in settings.targets
         },
@@ -122,8 +133,9 @@ def make_bundle(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         base=BaseReference(
             id=_portable(base, where, out),
-            revision=revision,
-            dtype=dtype,
+            revision=loading.get("revision"),
+            dtype=loading.get("dtype", "auto"),
+            few_shot=loading.get("few_shot"),
             fingerprint=fingerprint(where) if isinstance(where, Path) else "",
         ),
         languages=languages,
@@ -132,6 +144,7 @@ def make_bundle(
         refusal_prefixes={lang: language_pack(lang).refusal_prefix for lang in languages},
         max_new_tokens=max_new_tokens,
         answer_counts=counts,
+        question_prior=prior,
         calibration=calibration,
         operating_points=tuple(points),
         default_profile=settings.default_profile,
@@ -160,8 +173,10 @@ def make_bundle(
 def _portable(base: str, where: str | Path, out: Path) -> str:
     """How the bundle names its base: relative to itself where both lie in one folder, so that the folder
     can be moved; else in full, so that it can be served from anywhere."""
-    if base == EMBEDDED or not isinstance(where, Path):
+    if base == EMBEDDED or base in pretrained_models() or not isinstance(where, Path):
         return base
+    if is_gguf(base):  # its folder in the cache can be made again from the file
+        where = Path(base).resolve()
     beside = out.resolve()
     if where.is_relative_to(beside.parent):
         return Path(os.path.relpath(where, beside)).as_posix()

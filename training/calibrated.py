@@ -14,6 +14,7 @@ from training.errors import BundleError
 from training.generation import Generation, Message, Model, Sampling, TokenCounter, TunedModel
 from training.language_pack import is_refusal, language_pack
 from training.probe import Told, ask_or_recall
+from training.question_prior import prior_log_odds
 from training.signals import IMPLAUSIBLE, answer_key, signals
 
 logger = logging.getLogger(__name__)
@@ -63,7 +64,10 @@ def answer_twice(
 
 
 def consider(
-    natural: Generation, answer: Generation, answer_counts: Mapping[str, int]
+    natural: Generation,
+    answer: Generation,
+    answer_counts: Mapping[str, int],
+    question_prior: float | None = None,
 ) -> tuple[str, bool, dict[str, float]]:
     """The best answer, whether the model refused to give it, and how sure it is.
 
@@ -73,6 +77,8 @@ def consider(
     text = answer.text if refused else natural.text
     found = signals(answer, natural.refusal_probability, answer_counts)
     found["agreement"] = float(refused or answer_key(natural.text) == answer_key(answer.text))
+    if question_prior is not None:
+        found["question_prior"] = question_prior
     return text, refused, found
 
 
@@ -106,6 +112,7 @@ class CalibratedModel:
             adapter=bundle.adapter,
             revision=bundle.spec.base.revision,
             dtype=bundle.spec.base.dtype,
+            few_shot=bundle.spec.base.few_shot,
             device=device,
             name=bundle.name,
             refusal_prefix=tuple(bundle.spec.refusal_prefixes.values()),
@@ -171,7 +178,8 @@ class CalibratedModel:
     def _attempt(
         self, question: str, asked: Prepared, natural: Generation, answer: Generation
     ) -> Attempt:
-        text, refused, found = consider(natural, answer, self.spec.answer_counts)
+        prior = prior_log_odds(self.spec.question_prior, question)
+        text, refused, found = consider(natural, answer, self.spec.answer_counts, prior)
         refusal_text, saved = self._refusal(question, natural) if refused else ("", 0)
         implausible = (
             self.applicability is not None

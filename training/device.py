@@ -30,5 +30,13 @@ def cpu_has_bf16() -> bool:
     )
 
 
+def native_dtype() -> torch.dtype:
+    """bfloat16 where the best device multiplies it natively (a GPU; AMX or AVX512-BF16), else float32."""
+    if torch.cuda.is_available():
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
+    units = torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+    return torch.bfloat16 if units else torch.float32
+
+
 def best_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")

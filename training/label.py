@@ -87,6 +87,11 @@ def label(question: Question, probe: Probe, settings: LabelSettings) -> Label:
     )
 
 
+def known_by_id(labels: Sequence[Label]) -> dict[str, bool]:
+    """What is known, by question id, without what is set aside."""
+    return {one.question_id: one.known for one in labels if one.known is not None}
+
+
 def category(greedy_right: bool, sampled_right: Sequence[bool]) -> Category:
     """SliCK's four degrees: HighlyKnown always right, MaybeKnown sometimes right with the greedy answer
     right, WeaklyKnown right in samples only, Unknown never."""

@@ -26,16 +26,14 @@ def merge_bundle(bundle: Bundle, out: Path, *, dtype: str = "auto") -> Path:
     if out.exists() and any(out.iterdir()) and (done is None or "bundle" not in done):
         raise BundleError(f"{out} is not empty. Name another folder, or empty it.")
 
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from training.engine.loading import load_network, load_tokenizer
 
     base, adapter, revision = bundle.base_path(), bundle.adapter, bundle.spec.base.revision
     with_peft = adapter is not None and (adapter / "adapter_config.json").is_file()
     weights, pinned = (base, revision) if adapter is None or with_peft else (adapter, None)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(base, revision=revision, trust_remote_code=False)
-        model = AutoModelForCausalLM.from_pretrained(
-            weights, revision=pinned, dtype=dtype, trust_remote_code=False
-        )
+        tokenizer = load_tokenizer(base, revision=revision, few_shot=bundle.spec.base.few_shot)
+        model = load_network(weights, revision=pinned, dtype=dtype, placed=False)
         if with_peft and adapter is not None:
             from peft import PeftModel
 

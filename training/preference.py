@@ -8,17 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from kg_builder.files import read_manifest
 from kg_builder.question import Question
 from training.errors import TrainingError
-from training.label import Label, verdict
+from training.label import Label, known_by_id, verdict
 from training.language_pack import is_refusal, language_pack
 from training.mix import TuningExample
 from training.probe import Probe
+
+if TYPE_CHECKING:
+    from training.engine.loading import Loading
 
 
 class PreferenceSettings(BaseModel):
@@ -39,7 +42,6 @@ class PreferenceSettings(BaseModel):
     max_length: int = Field(512, ge=16)
     gradient_checkpointing: bool = False
     wrong_costs: float = Field(1.0, ge=0)  # as for SFT
-    revision: str | None = None
     seed: int = 0
 
 
@@ -114,20 +116,22 @@ def prefer(
     settings: PreferenceSettings,
     *,
     choose_on: str = "calibration",
+    loading: Loading | None = None,
     progress: bool = True,
 ) -> Path:
     """Tune the SFT ``adapter`` further on ``pairs``; the chosen one goes to ``out/adapter``; return ``out``.
 
-    The SFT model is the reference. Curves, choice of checkpoint and resuming are those of ``sft.tune``.
+    The SFT model is the reference. Curves, choice of checkpoint and resuming are those of ``sft.tune``,
+    and so is ``loading``.
     """
     import torch
     from datasets import Dataset
     from peft import PeftModel
-    from transformers import AutoModelForCausalLM, AutoTokenizer
     from trl import DPOConfig, DPOTrainer
 
     from training.bundle import fingerprint
     from training.checkpoints import last_whole
+    from training.engine.loading import load_network, load_tokenizer, multiplies_bfloat16
     from training.tuned_head import show_tuned_head
     from training.tuning import (
         CurveCallback,
@@ -136,13 +140,19 @@ def prefer(
         evaluate_every,
         inputs_digest,
         keep_chosen,
-        known_by_id,
         quiet,
         work_folder,
     )
 
     check_sets(sets, choose_on)
-    inputs = inputs_digest(settings.model_dump(), pairs, base, sets, labels, fingerprint(adapter))
+    loading = loading or {}
+    dtype, revision, few = (
+        loading.get("dtype", "auto"),
+        loading.get("revision"),
+        loading.get("few_shot"),
+    )
+    told = [fingerprint(adapter), dtype, few and few.chat_template]
+    inputs = inputs_digest(settings.model_dump(), pairs, base, sets, labels, told)
     manifest = read_manifest(out)
     if manifest and manifest.get("inputs") == inputs:
         return out
@@ -151,7 +161,7 @@ def prefer(
     arguments = DPOConfig(
         output_dir=str(out / "checkpoints"),
         use_cpu=not on_gpu,
-        bf16=on_gpu,
+        bf16=multiplies_bfloat16(dtype),
         max_steps=1,  # set below, when the number of processes is known
         per_device_train_batch_size=settings.batch_size,
         gradient_accumulation_steps=settings.gradient_accumulation,
@@ -178,14 +188,12 @@ def prefer(
         work = work_folder(out, inputs)
 
     torch.manual_seed(settings.seed)
-    tokenizer = AutoTokenizer.from_pretrained(
-        base, revision=settings.revision, trust_remote_code=False
-    )
-    model = AutoModelForCausalLM.from_pretrained(
-        base, revision=settings.revision, dtype="auto", trust_remote_code=False
-    )
+    tokenizer = load_tokenizer(base, revision=revision, few_shot=few)
+    model = load_network(base, revision=revision, dtype=dtype, placed=False)
     tuned: Any = PeftModel.from_pretrained(model, str(adapter), is_trainable=True)
-    callback = CurveCallback(tokenizer, sets, known_by_id(labels), every, out)
+    callback = CurveCallback(
+        tokenizer, sets, known_by_id(labels), every, out, one_line=few is not None
+    )
     trainer = DPOTrainer(
         model=tuned,
         args=arguments,

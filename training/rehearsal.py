@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -20,6 +21,9 @@ from training.mix import MixSettings, TuningExample, write_examples
 from training.probe import ProbeSettings, probe
 from training.sft_settings import SFTSettings
 from training.split import ALONE, Split
+
+if TYPE_CHECKING:
+    from training.engine.loading import Loading
 
 REASON = "learnt in the rehearsal"
 SET = "rehearsal"
@@ -83,12 +87,14 @@ def rehearse(
     probing: ProbeSettings,
     judging: LabelSettings,
     settings: RehearsalSettings,
+    loading: Loading | None = None,
     progress: bool = True,
     split: Split = ALONE,
 ) -> list[Label]:
     """Tune ``base`` on what it knows, ask it again what it did not know, set aside what it now does.
 
-    Resumable: the tuning and the ledger of the second probe lie under ``out``. ``split`` is as for the probe.
+    Resumable: the tuning and the ledger of the second probe lie under ``out``. ``split`` is as for the probe,
+    ``loading`` as for the tuning.
     """
     from training.bundle import fingerprint
     from training.engine.local import LocalModel
@@ -98,11 +104,21 @@ def rehearse(
     by_id = {q.id: q for q in questions}
     watched = [by_id[e.question_id] for e in examples][:50]
     once = sft.model_copy(update={"evaluations": 1, "tensorboard": False})
-    tune(base, examples, {SET: watched}, labels, out, once, choose_on=SET, progress=progress)
+    tune(
+        base,
+        examples,
+        {SET: watched},
+        labels,
+        out,
+        once,
+        choose_on=SET,
+        loading=loading,
+        progress=progress,
+    )
     model = LocalModel.load(
         base,
         adapter=out / "adapter",
-        revision=sft.revision,
+        **(loading or {}),
         name=f"rehearsed {fingerprint(out / 'adapter')}",
     )
     doubtful = [

@@ -92,6 +92,21 @@ def brier(probability: Sequence[float], correct: Sequence[bool]) -> float:
     return float(((p - np.asarray(correct, dtype=float)) ** 2).mean())
 
 
+def balanced_threshold(
+    confidence: Sequence[float], correct: Sequence[bool], precision: float
+) -> float | None:
+    """The lowest threshold at which the precision would be at least ``precision`` if right and wrong answers
+    were equally many: each is weighted by the other kind's number. None where no threshold reaches it."""
+    scores, right = _sorted(confidence, correct)
+    if not 0 < right.sum() < len(right):
+        return None
+    ends = np.flatnonzero(np.append(scores[1:] != scores[:-1], True))
+    kept = np.cumsum(right)[ends] / right.sum()
+    passed = np.cumsum(1 - right)[ends] / (1 - right).sum()
+    enough = kept / (kept + passed) >= precision
+    return float(scores[ends[enough.nonzero()[0].max()]]) if enough.any() else None
+
+
 def coverage_at_precision(
     confidence: Sequence[float], correct: Sequence[bool], precision: float
 ) -> float:

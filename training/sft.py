@@ -9,18 +9,22 @@ from typing import Any
 import torch
 from datasets import Dataset
 from peft import LoraConfig, PeftModel
-from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl import SFTConfig, SFTTrainer
 
 from kg_builder.files import read_manifest
 from kg_builder.question import Question
 from training.checkpoints import last_whole
 from training.completion_loss import completion_loss
-from training.device import keep_memory
+from training.engine.loading import (
+    Loading,
+    load_network,
+    load_tokenizer,
+    multiplies_bfloat16,
+    tuning_dtype,
+)
 from training.engine.local import TEMPLATE_OPTIONS
-from training.label import Label
+from training.label import Label, known_by_id
 from training.mix import TuningExample
-from training.quantised import four_bit
 from training.refusal_openings import OpeningsCollator
 from training.sft_settings import SFTSettings
 from training.tuning import (
@@ -30,7 +34,6 @@ from training.tuning import (
     evaluate_every,
     inputs_digest,
     keep_chosen,
-    known_by_id,
     quiet,
     refusal_prefixes,
     work_folder,
@@ -54,26 +57,31 @@ def tune(
     *,
     choose_on: str = "calibration",
     untuned: Mapping[str, str] | None = None,
+    loading: Loading | None = None,
     progress: bool = True,
 ) -> Path:
     """Tune ``base`` on ``examples``; the chosen adapter goes to ``out/adapter``; return ``out``.
 
     ``sets`` are the question sets that the curves are drawn on; the checkpoint is chosen on the one called
     ``choose_on``. ``untuned`` are the base's answers under the first wording where they are known, by
-    question: the curves begin with them. A killed run continues from its last checkpoint; a finished one is
-    left as it is. A model
-    tuned in full is kept whole in ``out/adapter``. Under ``accelerate launch`` or ``torchrun`` every
+    question: the curves begin with them. ``loading`` says how the base is loaded. A killed run continues from
+    its last checkpoint; a finished one is left as it is. A model tuned in full is kept whole in
+    ``out/adapter``. Under ``accelerate launch`` or ``torchrun`` every
     process calls this with the same arguments.
     """
     check_sets(sets, choose_on)
-    inputs = inputs_digest(settings.model_dump(), examples, base, sets, labels)
+    loading = loading or {}
+    dtype = tuning_dtype(settings.method, loading.get("dtype", "auto"))
+    few = loading.get("few_shot")
+    told = [dtype, few and few.chat_template]
+    inputs = inputs_digest(settings.model_dump(), examples, base, sets, labels, told)
     manifest = read_manifest(out)
     if manifest and manifest.get("inputs") == inputs:
         return out
     arguments = SFTConfig(
         output_dir=str(out / "checkpoints"),
         use_cpu=not torch.cuda.is_available(),
-        bf16=torch.cuda.is_available(),
+        bf16=multiplies_bfloat16(dtype),
         max_steps=1,  # set below, when the number of processes is known
         per_device_train_batch_size=settings.batch_size,
         gradient_accumulation_steps=settings.gradient_accumulation,
@@ -99,9 +107,16 @@ def tune(
         work = work_folder(out, inputs)
 
     torch.manual_seed(settings.seed)
-    tokenizer, model = load_for_tuning(base, settings)
+    tokenizer, model = load_for_tuning(base, settings, loading)
     callback = CurveCallback(
-        tokenizer, sets, known_by_id(labels), every, out, settings.tensorboard, untuned
+        tokenizer,
+        sets,
+        known_by_id(labels),
+        every,
+        out,
+        settings.tensorboard,
+        untuned,
+        one_line=few is not None,
     )
     openings = refusal_openings(tokenizer, sets)
     tuned_rows = sorted({ids[0] for ids in openings}) if settings.refusal_token else []
@@ -175,21 +190,16 @@ def conversation(example: TuningExample) -> dict[str, Any]:
     }
 
 
-def load_for_tuning(base: str | Path, settings: SFTSettings) -> tuple[Any, Any]:
-    """Tokenizer and model: in its own precision under an adapter, in 4 bits for QLoRA, in fp32 to be tuned
-    in full (half precision loses small updates)."""
-    extra: dict[str, Any] = {"dtype": torch.float32 if settings.method == "full" else "auto"}
-    if settings.method == "qlora":
-        extra["quantization_config"] = four_bit()
-    keep_memory()
-    tokenizer = AutoTokenizer.from_pretrained(
-        base, revision=settings.revision, trust_remote_code=False
-    )
+def load_for_tuning(
+    base: str | Path, settings: SFTSettings, loading: Loading | None = None
+) -> tuple[Any, Any]:
+    """Tokenizer and network, ready for a Trainer to place."""
+    found = loading or {}
+    revision = found.get("revision")
+    tokenizer = load_tokenizer(base, revision=revision, few_shot=found.get("few_shot"))
     tokenizer.padding_side = "right"
-    model = AutoModelForCausalLM.from_pretrained(
-        base, revision=settings.revision, trust_remote_code=False, **extra
-    )
-    return tokenizer, model
+    dtype = tuning_dtype(settings.method, found.get("dtype", "auto"))
+    return tokenizer, load_network(base, revision=revision, dtype=dtype, placed=False)
 
 
 def lora(settings: SFTSettings, refusal_tokens: Sequence[int] = ()) -> LoraConfig:

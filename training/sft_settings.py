@@ -32,7 +32,6 @@ class SFTSettings(BaseModel):
     evaluations: int = Field(8, ge=1)  # points of the curves after the first
     max_length: int = Field(512, ge=16)
     gradient_checkpointing: bool = False  # less memory, a third more time
-    revision: str | None = None  # of a base from the hub
     tensorboard: bool = False  # also write the curves to tensorboard/ beside curves.jsonl
     seed: int = 0
     # The checkpoint with the largest share of right answers minus this many times the share of

@@ -19,6 +19,7 @@ SIGNALS = (
     "first_margin",  # P(best) − P(second) at the first token
     "commonness",  # log(1 + how often the model gives this answer to the training questions)
     "agreement",  # 1 unless tuning changed the answer
+    "question_prior",  # log-odds of knowing, from the words of the question alone
 )
 
 # Beside the signals: 1 where the answer is of another kind than what was asked; it is never given then.

@@ -25,7 +25,7 @@ from training.engine.folding import folded, worth_folding
 from training.engine.local import LocalModel
 from training.errors import TrainingError
 from training.generation import Sampling
-from training.label import Label
+from training.label import Label, known_by_id
 from training.language_pack import language_pack
 from training.probe import ask
 
@@ -51,7 +51,9 @@ class CurveCallback(TrainerCallback):
         out: Path,
         tensorboard: bool = False,
         untuned: Mapping[str, str] | None = None,
+        one_line: bool = False,
     ) -> None:
+        self.one_line = one_line
         self.untuned = untuned or {}
         self.tokenizer = tokenizer
         self.sets = sets
@@ -82,7 +84,13 @@ class CurveCallback(TrainerCallback):
         training = model.training
         prefixes = refusal_prefixes(self.sets)
         asked = folded(model) if alone and worth_folding(model) else model
-        local = LocalModel(asked, self.tokenizer, name="tuned", refusal_prefix=prefixes)
+        local = LocalModel(
+            asked,
+            self.tokenizer,
+            name="tuned",
+            refusal_prefix=prefixes,
+            one_line=self.one_line,
+        )
         sampling = Sampling(max_new_tokens=NEW_TOKENS, stop_at_refusal=True)
         texts = {
             name: [g.text for g in local.generate([ask(q) for q in questions], sampling)]
@@ -136,10 +144,6 @@ def refusal_prefixes(sets: Mapping[str, Sequence[Question]]) -> list[str]:
     """How a refusal begins in each language that is asked in."""
     languages = {q.language for questions in sets.values() for q in questions}
     return [language_pack(language).refusal_prefix for language in sorted(languages)]
-
-
-def known_by_id(labels: Sequence[Label]) -> dict[str, bool]:
-    return {one.question_id: one.known for one in labels if one.known is not None}
 
 
 def inputs_digest(

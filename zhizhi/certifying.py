@@ -31,13 +31,13 @@ def certify_run(
 ) -> dict[str, Any]:
     """Ask model and index of the finished run ``out`` the calibration questions (at most ``most`` of each
     half), certify the ``targets`` (none: the recipe's) and keep the result as joint.json in the run."""
-    from zhizhi.pipeline import limited
+    from zhizhi.pipeline import chosen_questions
     from zhizhi.serving import open_run
 
     model, chain = open_run(out)
     recipe = validated(Recipe, model.spec.provenance["recipe"], "the bundle's recipe")
     read = [Question.model_validate(r) for r in read_jsonl(out / "graph" / "questions.jsonl")]
-    questions = limited([q for q in read if q.split == "calibration"], recipe.limits.calibration)
+    questions = chosen_questions(recipe, read)["calibration"]
     fitting, certifying = (
         outcomes(model, chain, part[:most], progress=progress) for part in halves(questions)
     )

@@ -69,11 +69,11 @@ def recipe_of(out: Path) -> Recipe:
 
 def own_questions(recipe: Recipe, out: Path) -> Asked:
     """The test split of a run, as its pipeline limits it, and what its base knows of it."""
-    from zhizhi.pipeline import limited
+    from zhizhi.pipeline import chosen_questions
 
     path = out / "graph" / "questions.jsonl"
-    found = read_question_set(path, split="test")
-    questions = limited(found.questions, recipe.limits.test)
+    everything = read_question_set(path).questions
+    questions = chosen_questions(recipe, everything)["test"]
     labels = [Label.model_validate(r) for r in read_jsonl(out / "probe" / "labels.jsonl")]
     return Asked(recipe.name, questions, labels, own=True)
 
@@ -91,8 +91,9 @@ def open_systems(
     search, a reading model and a model server are those of the service's settings."""
     from retrieval.engines import open_index
     from service.settings import load_settings
-    from training.bundle import fingerprint, resolve_base
+    from training.bundle import resolve_base
     from training.engine.local import LocalModel
+    from zhizhi.pipeline import identity_of
     from zhizhi.searching import make_chain
 
     settings = load_settings()
@@ -100,13 +101,11 @@ def open_systems(
     if index is not None:
         chain = make_chain(open_index(index), settings)
     where = out / "base" if recipe.base_model == "train" else resolve_base(recipe.base_model)
-    local = isinstance(where, Path)
-    identity = fingerprint(Path(where)) if local else f"{where}@{recipe.revision}"
-    base = LocalModel.load(where, revision=recipe.revision, name=identity)
+    base = LocalModel.load(where, name=identity_of(recipe, where), **recipe.loading)
     adapter = out / "ablation" / "adapter"
     fixed = None
     if ablation and adapter.is_dir():
-        fixed = LocalModel.load(where, adapter=adapter, revision=recipe.revision, name="fixed")
+        fixed = LocalModel.load(where, adapter=adapter, name="fixed", **recipe.loading)
     return Systems(base, attempter, chain, fixed)
 
 

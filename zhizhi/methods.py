@@ -88,13 +88,10 @@ class Comparison:
 
     @cached_property
     def split(self) -> dict[str, list[Question]]:
-        from zhizhi.pipeline import limited
+        from zhizhi.pipeline import chosen_questions
 
         read = [Question.model_validate(r) for r in read_jsonl(self.run / "graph/questions.jsonl")]
-        return {
-            name: limited([q for q in read if q.split == name], limit)
-            for name, limit in self.recipe.limits
-        }
+        return chosen_questions(self.recipe, read)
 
     @cached_property
     def labels(self) -> list[Label]:
@@ -127,7 +124,7 @@ class Comparison:
         return LocalModel.load(
             self.base,
             adapter=adapter,
-            revision=self.bundle.spec.base.revision,
+            **self.recipe.loading,
             refusal_prefix=prefixes,
             **options,
         )
@@ -164,6 +161,7 @@ class Comparison:
             labels,
             folder,
             self.recipe.sft,
+            loading=self.recipe.loading,
             progress=self.progress,
         )
         return folder / "adapter"
@@ -293,6 +291,7 @@ def craft(c: Comparison, folder: Path, questions: Sequence[Question]) -> list[Ou
         probing=c.probing.model_copy(update={"samples": 4}),
         judging=c.recipe.label,
         settings=RehearsalSettings(known=c.examples // 2, seed=c.recipe.seed),
+        loading=c.recipe.loading,
         progress=c.progress,
     )
     settings = MixSettings(per_class=c.examples // 2, paired=False, seed=c.recipe.mix.seed)
@@ -317,9 +316,18 @@ def idk_dpo(c: Comparison, folder: Path, questions: Sequence[Question]) -> list[
         learning_rate=c.recipe.sft.learning_rate / 40,
         sft_weight=0.1,
         evaluations=4,
-        revision=c.recipe.sft.revision,
     )
-    prefer(c.base, adapter, pairs, c.watched, c.labels, folder, preferring, progress=c.progress)
+    prefer(
+        c.base,
+        adapter,
+        pairs,
+        c.watched,
+        c.labels,
+        folder,
+        preferring,
+        loading=c.recipe.loading,
+        progress=c.progress,
+    )
     return _own_words(c, questions, folder / "adapter")
 
 

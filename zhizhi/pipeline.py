@@ -21,9 +21,9 @@ from kg_builder.files import digest, read_jsonl, read_manifest, write_json, writ
 from kg_builder.passage import Passage
 from kg_builder.prose import read_prose
 from kg_builder.question import Question
-from training.label import Label
+from training.label import Label, known_by_id
 from training.split import ALONE, launched
-from zhizhi.recipe import Recipe
+from zhizhi.recipe import Choice, Recipe
 from zhizhi.stage import Stages, console
 
 if TYPE_CHECKING:
@@ -88,12 +88,9 @@ def train(
     graph = out / "graph"
     built = read_manifest(graph) or {}
     everything = [Question.model_validate(r) for r in read_jsonl(graph / "questions.jsonl")]
-    split = {
-        name: limited([q for q in everything if q.split == name], limit)
-        for name, limit in recipe.limits
-    }
+    split = chosen_questions(recipe, everything)
     questions = [q for part in split.values() for q in part]
-    if not questions:
+    if not everything:
         raise UserError(
             f"The graph yields no question. {graph / 'report.json'} tells what was left out and why."
         )
@@ -119,7 +116,15 @@ def train(
     from training.label import label
     from training.probe import probe
 
-    known_by = digest([built["key"], settings["limits"], base_identity, settings["probe"]])
+    known_by = digest(
+        [
+            built["key"],
+            settings["limits"],
+            base_identity,
+            settings["probe"],
+            *([settings["choice"]] if recipe.choice != Choice() else []),
+        ]
+    )
 
     def probing(folder: Path) -> dict[str, Any]:
         model = probed_model(recipe, base, base_identity)
@@ -196,6 +201,7 @@ def train(
     # 7. How sure is it? A confidence that can be certified, and the bundle that holds it all.
     from training.applicability import FORMAT as APPLICABILITY
     from training.bundling import make_bundle
+    from training.question_prior import fit_question_prior
 
     def calibrating(_: Path) -> dict[str, Any]:
         bundle = make_bundle(
@@ -208,9 +214,10 @@ def train(
             training_answers=[one.answer for one in training_labels],
             told=told(recipe, out),
             graph=everything,
-            revision=recipe.revision,
-            dtype=recipe.dtype,
-            device=recipe.device,
+            prior=fit_question_prior(split["train"], known_by_id(training_labels))
+            if recipe.calibration.question_prior
+            else None,
+            loading=recipe.loading,
             prompt=recipe.probe.prompt,
             max_new_tokens=recipe.probe.max_new_tokens,
             provenance={"recipe": settings, "graph": built["counts"], "seed": recipe.seed},
@@ -246,9 +253,11 @@ def run(recipe: Recipe, out: Path, *, progress: bool = True) -> Run:
 
     # 8. What did it buy? Every arm on the same held-out questions.
     def evaluating(folder: Path) -> dict[str, Any]:
+        from eval.balanced import balanced
         from eval.plot import draw_risk_coverage
         from eval.run import evaluate
         from eval.table import table
+        from training.bundle import Bundle
         from training.engine.local import LocalModel
         from zhizhi.serving import open_run
 
@@ -257,9 +266,9 @@ def run(recipe: Recipe, out: Path, *, progress: bool = True) -> Run:
         restated = None
         if fixed is not None:
             restated = LocalModel.load(
-                base, adapter=fixed / "adapter", revision=recipe.revision, name="fixed"
+                base, adapter=fixed / "adapter", name="fixed", **recipe.loading
             )
-        untuned = LocalModel.load(base, revision=recipe.revision, name=trained.base_identity)
+        untuned = LocalModel.load(base, name=trained.base_identity, **recipe.loading)
         same = recipe.evaluation.max_new_tokens == recipe.probe.max_new_tokens
         result = evaluate(
             questions=split["test"],
@@ -275,6 +284,8 @@ def run(recipe: Recipe, out: Path, *, progress: bool = True) -> Run:
         )
         result.save(folder)
         figures = table(result)
+        threshold = Bundle.load(out / "bundle").spec.figures.get("balanced_threshold")
+        figures["balanced"] = balanced(result, threshold)
         write_json(folder / "table.json", figures)
         draw_risk_coverage(result, folder / "risk_coverage.png", figures)
         return {"table": figures}
@@ -344,7 +355,17 @@ def _tuning(
     points = recipe.sft.evaluations if answers == "own" else 1
     settings = recipe.sft.model_copy(update={"evaluations": points})
     probed = {one.question_id: one.answer for one in labels} if recipe.probe.prompt == 0 else None
-    tune(base, examples, sets, labels, folder, settings, untuned=probed, progress=progress)
+    tune(
+        base,
+        examples,
+        sets,
+        labels,
+        folder,
+        settings,
+        untuned=probed,
+        loading=recipe.loading,
+        progress=progress,
+    )
     if first:
         draw(folder, answers)
 
@@ -353,13 +374,12 @@ def _base(
     recipe: Recipe, questions: list[Question], stages: Stages, progress: bool
 ) -> tuple[str | Path, str]:
     """The base model's place and what identifies it."""
-    from training.bundle import fingerprint, resolve_base
+    from training.bundle import resolve_base
 
     if recipe.base_model != "train":
         where = resolve_base(recipe.base_model)
         console.print(stages.head(f"Base model: {recipe.base_model}"))
-        local = isinstance(where, Path)
-        return where, fingerprint(Path(where)) if local else f"{where}@{recipe.revision}"
+        return where, identity_of(recipe, where)
 
     if stages.split.count > 1:
         raise UserError(
@@ -381,7 +401,19 @@ def _base(
         [recipe.build.model_dump(mode="json"), recipe.base.model_dump(mode="json")],
         training,
     )
-    return folder, fingerprint(folder)
+    return folder, identity_of(recipe, folder)
+
+
+def identity_of(recipe: Recipe, base: str | Path) -> str:
+    """What tells the base model of a run from others: its weights, and how it is loaded and asked."""
+    from training.bundle import fingerprint
+
+    parts = [fingerprint(base) if isinstance(base, Path) else f"{base}@{recipe.revision}"]
+    if recipe.dtype != "auto":
+        parts.append(recipe.dtype)
+    if recipe.few_shot is not None:
+        parts.append(digest(recipe.few_shot.chat_template))
+    return " ".join(parts)
 
 
 def probed_model(recipe: Recipe, base: str | Path, identity: str) -> Model:
@@ -397,9 +429,7 @@ def probed_model(recipe: Recipe, base: str | Path, identity: str) -> Model:
 
     return LocalModel.load(
         base,
-        revision=recipe.revision,
-        dtype=recipe.dtype,
-        device=recipe.device,
+        **recipe.loading,
         name=identity,
         refusal_prefix=prefix,
     )
@@ -448,6 +478,7 @@ def _rehearsed(
             probing=recipe.probe,
             judging=recipe.label,
             settings=settings,
+            loading=recipe.loading,
             progress=progress,
             split=stages.split,
         )
@@ -491,7 +522,17 @@ def _preferred(
         probes = read_probes(probed / "probes.jsonl")
         pairs = preference_pairs(examples, questions, labels, probes)
         adapter = tuned / "adapter"
-        prefer(base, adapter, pairs, sets, labels, folder, settings, progress=progress)
+        prefer(
+            base,
+            adapter,
+            pairs,
+            sets,
+            labels,
+            folder,
+            settings,
+            loading=recipe.loading,
+            progress=progress,
+        )
         if stages.split.first:
             draw(folder, "own")
         return {}
@@ -522,7 +563,7 @@ def question_sets(
     fitting, _ = halves(split["calibration"])
     return {
         "article": article,
-        "test": split["test"],
+        "test": limited(split["test"], recipe.curve_questions),
         "calibration": limited(fitting, recipe.choosing_questions),
     }
 
@@ -535,6 +576,30 @@ def draw(folder: Path, answers: str) -> None:
     shown = [row for row in rows if row.set in ("article", "test")]
     title = "own answers" if answers == "own" else "answers in a fixed form"
     draw_curves(shown, folder / "curves.png", title=title)
+
+
+def chosen_questions(recipe: Recipe, questions: list[Question]) -> dict[str, list[Question]]:
+    """The questions that ``recipe`` asks, by split. Raises UserError where its choice leaves none."""
+    choice = recipe.choice
+    unknown = {*choice.relations} - {q.relation for q in questions}
+    if unknown:
+        raise UserError(
+            f"choice.relations names {', '.join(sorted(unknown))}, of which the graph has no question."
+        )
+    least = choice.least_popularity
+    kept = [
+        q
+        for q in questions
+        if (not choice.relations or q.relation in choice.relations)
+        and (least is None or (q.popularity is not None and q.popularity >= least))
+    ]
+    if not kept:
+        raise UserError(
+            f"None of the graph's {len(questions)} questions has choice.least_popularity = {least}."
+        )
+    return {
+        name: limited([q for q in kept if q.split == name], limit) for name, limit in recipe.limits
+    }
 
 
 def limited(questions: list[Question], limit: int | None) -> list[Question]:

@@ -13,12 +13,13 @@ def plan_of(recipe: Recipe, out: Path) -> Plan:
     """Counts, steps and memory. Where the graph is not built under ``out`` yet, the recipe's limits stand for
     the counts. No weight is loaded."""
     from training.bundle import EMBEDDED, resolve_base
+    from training.pretrained.table import pretrained_models
 
     # A base that is trained on the graph first has the embedded model's shape by default.
     base = EMBEDDED if recipe.base_model == "train" else recipe.base_model
     memory = recipe.hardware.memory
     return make_plan(
-        resolve_base(base),
+        base if base in pretrained_models() else resolve_base(base),
         sft=recipe.sft,
         mix=recipe.mix,
         probe=recipe.probe,

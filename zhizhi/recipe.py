@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -13,6 +13,7 @@ from kg_builder.build import BuildSettings
 from kg_builder.question import Language
 from training.base.settings import BaseSettings
 from training.calibrate import CalibrationSettings
+from training.engine.few_shot import FewShot
 from training.engine.openai import RemoteSettings
 from training.errors import RecipeError
 from training.label import LabelSettings
@@ -22,6 +23,9 @@ from training.preference import PreferenceSettings
 from training.probe import ProbeSettings
 from training.rehearsal import RehearsalSettings
 from training.sft_settings import SFTSettings
+
+if TYPE_CHECKING:
+    from training.engine.loading import Loading
 
 FOLDER = Path(__file__).parent / "recipes"
 EMBEDDED = "embedded"
@@ -55,6 +59,16 @@ class Limits(BaseModel):
     test: int | None = Field(None, ge=1)
 
 
+class Choice(BaseModel):
+    """Which of the graph's questions are asked at all: a model that learnt from text knows some relations of
+    well-known entities, and next to nothing of the rest."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    relations: tuple[str, ...] = ()  # none named: all
+    least_popularity: float | None = None  # on the source's scale; what is unrated is left out then
+
+
 class Recipe(BaseModel):
     """One run: graph, model and every stage's settings. All have defaults."""
 
@@ -62,11 +76,15 @@ class Recipe(BaseModel):
 
     name: str = EMBEDDED
     seed: int = 20
-    # "embedded", a folder, a hub id, or "train": a base is trained on this graph first, by [base].
+    # "embedded", a pretrained model by its name, a folder, a .gguf file, a hub id, or "train": a base is
+    # trained on this graph first, by [base].
     base_model: str = EMBEDDED
     revision: str | None = None
-    dtype: Literal["auto", "float32", "bfloat16", "float16", "4bit"] = "auto"  # to be asked in
+    # To be asked and tuned in. "native": bfloat16 where the device multiplies it, else float32.
+    dtype: Literal["auto", "native", "float32", "bfloat16", "float16", "4bit"] = "auto"
+    few_shot: FewShot | None = None  # for a model without a chat template
     build: BuildSettings = BuildSettings()
+    choice: Choice = Choice()
     limits: Limits = Limits()
     base: BaseSettings = BaseSettings()
     hardware: Hardware = Hardware()  # what a dry run reckons with
@@ -85,12 +103,19 @@ class Recipe(BaseModel):
         22, ge=1
     )  # the experiment's 22 known + 22 unknown, for the curves
     choosing_questions: int = Field(500, ge=1)  # of the calibration split, to choose the checkpoint
+    # Of the test split, for the curves; None: all, which on a slow model takes longer than the tuning.
+    curve_questions: int | None = Field(None, ge=1)
     ablation: bool = True  # tune once more with answers in the fixed form
 
     @property
-    def device(self) -> str | None:
-        """Where a model of this process is put: on the best device, or spread over all."""
-        return "spread" if self.hardware.sharded else None
+    def loading(self) -> Loading:
+        """How every stage loads the base model: on the best device, or spread over all."""
+        return {
+            "revision": self.revision,
+            "dtype": self.dtype,
+            "device": "spread" if self.hardware.sharded else None,
+            "few_shot": self.few_shot,
+        }
 
     @property
     def languages(self) -> tuple[Language, ...]:

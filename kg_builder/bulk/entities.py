@@ -9,10 +9,10 @@ thing stands in two would let the test split ask what was trained on.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import cache
 
 import pyarrow as pa
 
+from kg_builder.bulk.script import traditional_ideographs
 from kg_builder.bulk.store import Store
 from kg_builder.cleaning import quoted
 from kg_builder.matching.normalise import fold
@@ -33,11 +33,11 @@ def unite_entities(store: Store, shares: Shares, seed: int) -> None:
     con.execute(
         """
         CREATE TEMP TABLE called_so AS
-        SELECT DISTINCT sid, name FROM (
-            SELECT sid, unnest(CASE WHEN trusted THEN [zh_bare] ELSE [zh_bare, en_bare] END) AS name
+        SELECT DISTINCT sid, name, trusted FROM (
+            SELECT sid, trusted, unnest(CASE WHEN trusted THEN [zh_bare] ELSE [zh_bare, en_bare] END) AS name
             FROM subject WHERE NOT ids AND fault IS NULL
             UNION ALL
-            SELECT sid, unnest(coalesce(zh_names, [])
+            SELECT sid, trusted, unnest(coalesce(zh_names, [])
                 || CASE WHEN trusted THEN [] ELSE coalesce(en_names, []) END)
             FROM alias JOIN (SELECT DISTINCT sid, trusted FROM subject WHERE NOT ids) USING (sid)
         ) WHERE name IS NOT NULL
@@ -45,10 +45,11 @@ def unite_entities(store: Store, shares: Shares, seed: int) -> None:
     )
     _fold_names(store)
     con.execute(
+        # In tables written for us the book《黄鹤楼》and the tower have names that tell them apart.
         """
         CREATE TABLE bearer AS
         SELECT DISTINCT coalesce(folded, name) AS name, sid FROM called_so
-        LEFT JOIN folded ON raw = name WHERE length(coalesce(folded, name)) >= 2
+        LEFT JOIN folded ON raw = name AND NOT trusted WHERE length(coalesce(folded, name)) >= 2
         """
     )
     groups = con.execute(
@@ -128,7 +129,7 @@ def _write_components(store: Store, roots: dict[int, int], shares: Shares, seed:
 def _fold_names(store: Store) -> None:
     """``folded``: names and values that have another spelling of their letters, and the one they share."""
     plain = r"^[\x{4e00}-\x{9fff}]+$"
-    traditional = f"[{_traditional()}]"
+    traditional = f"[{traditional_ideographs()}]"
     con = store.con
     con.execute("CREATE TABLE folded (raw VARCHAR, folded VARCHAR)")
     found = con.sql(
@@ -146,12 +147,6 @@ def _fold_names(store: Store) -> None:
         con.register("incoming", pa.table({"raw": raw, "folded": folded}, schema=_FOLDED))
         con.execute("INSERT INTO folded SELECT * FROM incoming")
         con.unregister("incoming")
-
-
-@cache
-def _traditional() -> str:
-    """The ideographs that simplified script writes otherwise."""
-    return "".join(c for c in map(chr, range(0x4E00, 0xA000)) if fold(c).strip() != c)
 
 
 def find_leaks(store: Store) -> None:

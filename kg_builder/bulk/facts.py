@@ -17,6 +17,11 @@ from kg_builder.question import Language
 
 LITERAL = "('date', 'number')"  # answers that are read (literals.py), and named by nothing else
 NOT_OF_TYPE = "not of the kind asked for"
+NO_UNIT = "a measure without its unit"
+NO_UNIT_PATTERN = r"^(约|大约)?-?[0-9][0-9,.]*$"
+WIDE_COMMA = r"\s*[，／]\s*"
+LONGEST_PIECE = 8
+SHARED_PART = 3  # names, from which a part of a name is one that many have
 DUPLICATE = "the same fact again: merged"
 # A list with more values than this is no answer to a question, and a table in disguise.
 MAX_VALUES = 20
@@ -61,7 +66,8 @@ def take_values(store: Store) -> None:
         f"""
         CREATE TABLE value AS
         WITH rubbed AS (
-            SELECT subject.sid, relation.rid, relation.answer, relation.named,
+            SELECT subject.sid, {_variant(store)} AS rid, relation.answer, relation.named,
+                NOT relation.one AS many, relation.measure,
                 raw.ref, raw.zh, raw.en, raw.n, subject.trusted,
                 raw.ref OR subject.trusted OR raw.zh IS NOT NULL OR raw.en IS NOT NULL AS fixed,
                 CASE WHEN raw.ref OR subject.trusted THEN raw.o ELSE {rub_sql("raw.o")} END AS o
@@ -72,7 +78,10 @@ def take_values(store: Store) -> None:
                 CASE WHEN fixed OR NOT regexp_matches(o, {any_mark}) THEN [o]
                     WHEN answer = 'person' AND NOT regexp_matches(o, '[0-9A-Za-z]')
                         THEN str_split_regex(o, {quoted(f"{strong}|{blanks}")})
-                    WHEN named AND NOT regexp_matches(o, '[0-9A-Za-z]')
+                    WHEN answer = 'person'
+                        THEN str_split_regex(o, {quoted(f"{strong}|" + WIDE_COMMA)})
+                    WHEN (named OR many AND {_short_pieces("o", weak)})
+                        AND NOT regexp_matches(o, '[0-9A-Za-z]')
                         THEN str_split_regex(o, {quoted(f"{strong}|{weak}")})
                     ELSE str_split_regex(o, {quoted(strong)}) END AS pieces
             FROM rubbed
@@ -87,14 +96,31 @@ def take_values(store: Store) -> None:
                     CASE WHEN len(pieces) <= {MAX_VALUES} THEN pieces END AS pieces FROM cut)
             )
         )
-        SELECT * EXCLUDE (contains_bracket, named, trusted),
+        SELECT * EXCLUDE (contains_bracket, named, trusted, many, measure),
             CASE WHEN ref OR trusted THEN NULL
+                WHEN measure AND NOT fixed AND regexp_matches(o, {quoted(NO_UNIT_PATTERN)})
+                    THEN {quoted(NO_UNIT)}
                 WHEN answer IN {LITERAL} AND NOT fixed THEN {pattern_fault}
                 ELSE coalesce({fault_sql("o", rules().value_faults)}, {_type_fault()},
                     {pattern_fault}) END AS fault
         FROM single WHERE o <> ''
         """
     )
+
+
+def _short_pieces(text: str, separators: str) -> str:
+    """Whether what the separators part are words, as an expression: a comma stands in sentences too."""
+    pieces = f"str_split_regex({text}, {quoted(separators)})"
+    return f"list_max(list_transform({pieces}, lambda x: length(x))) <= {LONGEST_PIECE}"
+
+
+def _variant(store: Store) -> str:
+    """The relation of a row: of a province the 首都 is its 省会 (Relation.variants)."""
+    cases = " ".join(
+        f"WHEN relation.rid = {rid} AND regexp_matches(zh_bare, {quoted(pattern)}) THEN {other}"
+        for rid, pattern, other in store.con.execute("SELECT * FROM variant").fetchall()
+    )
+    return f"CASE {cases} ELSE relation.rid END" if cases else "relation.rid"
 
 
 def _type_fault() -> str:
@@ -300,6 +326,58 @@ def account_values(store: Store) -> None:
             f" FROM object {named} WHERE copies > 1",
             [DUPLICATE, merged],
         )
+
+
+def find_mixed(store: Store) -> None:
+    """Fill ``mixed``: names, in sources without ids, that are told of as things of several kinds.
+
+    Who has a father and an author is a person and a book of one name.
+    """
+    kinds = [[kind, group] for group, kinds in rules().kinds.items() for kind in kinds]
+    store.con.execute("CREATE TEMP TABLE kind_group (kind VARCHAR, grp VARCHAR)")
+    store.con.executemany("INSERT INTO kind_group VALUES (?, ?)", kinds)
+    store.con.execute(
+        """
+        CREATE TABLE mixed AS
+        SELECT sid FROM (SELECT DISTINCT sid, rid FROM object)
+        JOIN (SELECT DISTINCT rid, kind FROM relation) USING (rid) JOIN kind_group USING (kind)
+        SEMI JOIN (SELECT sid FROM subject WHERE NOT ids AND NOT trusted) USING (sid)
+        GROUP BY sid HAVING count(DISTINCT grp) > 1
+        """
+    )
+
+
+def find_namesakes(store: Store) -> None:
+    """Fill ``namesake``: people whose name is made of parts that others have too, so that more may bear it.
+
+    马克·戴维斯 where other names begin with 马克 and others end in 戴维斯; 杨建国 where people of other
+    families are called 建国. Learnt from the names of the graph, subjects and objects alike.
+    """
+    store.con.execute(
+        rf"""
+        CREATE TABLE namesake AS
+        WITH every AS (
+            SELECT zh_bare AS name FROM subject WHERE NOT ids AND NOT trusted
+            UNION SELECT zh FROM object WHERE zh IS NOT NULL
+        ), dotted AS (
+            SELECT name, split_part(name, '·', 1) AS first, split_part(name, '·', 2) AS last
+            FROM every WHERE regexp_matches(name, '^[^·]+·[^·]+$') AND regexp_matches(name, {HAN_SQL})
+        ), given AS (
+            SELECT name, left(name, 1) AS family, right(name, 2) AS given FROM every
+            WHERE regexp_matches(name, '^[\x{{4e00}}-\x{{9fff}}]{{3}}$')
+        ), begins AS (SELECT first FROM dotted GROUP BY first HAVING count(*) >= {SHARED_PART}),
+        ends AS (SELECT last FROM dotted GROUP BY last HAVING count(*) >= {SHARED_PART}),
+        often AS (SELECT given FROM given GROUP BY given
+            HAVING count(DISTINCT family) >= {SHARED_PART}),
+        borne AS (
+            SELECT name FROM dotted SEMI JOIN begins USING (first) SEMI JOIN ends USING (last)
+            UNION ALL SELECT name FROM given SEMI JOIN often USING (given)
+        )
+        SELECT DISTINCT sid FROM subject JOIN borne ON borne.name = zh_bare
+        WHERE NOT ids AND NOT trusted AND zh = zh_bare
+            AND zh_bare NOT IN (SELECT name FROM well_known)
+        """
+    )
 
 
 def rate_subjects(store: Store) -> None:

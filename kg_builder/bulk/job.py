@@ -66,9 +66,13 @@ def _prepare(
 ) -> list[range]:
     """Everything up to the objects with their names; returns the parts to export."""
     own = Catalogue.load(settings.catalogue)
+    # Where names are all there is, and many, a relation that few are told of is noise.
+    open_graph = bool(settings.strict_names) and settings.unknown_relations == "typed"
+    open_graph = open_graph and not store.one("SELECT bool_or(ids OR trusted) FROM source")[0]
     policy = RelationPolicy(
         settings.unknown_relations,
         settings.questions.include_changing,
+        names.FEWEST_ROWS if open_graph else 1,
         frozenset(relation.id for relation in own),
     )
     shares, seed = settings.questions.shares, settings.seed
@@ -84,6 +88,8 @@ def _prepare(
         ("literals", lambda: facts.add_literals(store)),
         ("values accounted for", lambda: facts.account_values(store)),
         ("leaks", lambda: entities.find_leaks(store)),
+        ("kinds of subject", lambda: facts.find_mixed(store)),
+        ("namesakes", lambda: facts.find_namesakes(store)),
         ("popularity", lambda: facts.rate_subjects(store)),
         ("wordings", lambda: templates.prepare_relations(store, settings.languages,
                                                       settings.questions.held_out_share, seed)),

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import pyarrow as pa
 
 from kg_builder.asking import CHANGING
+from kg_builder.bulk.script import traditional_ideographs
 from kg_builder.bulk.store import Store
 from kg_builder.cleaning import (
     HAN_SQL,
     alias_relations,
     fault_sql,
+    own_words,
     quoted,
     relation_name,
     rub_sql,
@@ -21,13 +24,33 @@ from kg_builder.cleaning import (
     unasked,
     vague_relations,
 )
+from kg_builder.graph import embedded_paths
 from kg_builder.literals import HAN
 from kg_builder.relation import Catalogue, Relation, generic_relation
 from kg_builder.settings import Unknown
 from kg_builder.sources.rows import ALIAS, DESCRIPTION, LABEL, POPULARITY
+from kg_builder.sources.tables import split_cell
 from kg_builder.sources.terms import readable_tail
 from kg_builder.splits import Shares, split_salt
 
+CHANGING_NAME = "relation: changes over time"
+A_NAME = "relation: a name of the subject"
+RARE = "relation: too rare to tell what it means"
+NO_NOUN = "relation: its name is no noun"
+LEAST_DIGITS = 0.5
+FEWEST_ROWS = 5  # of a relation that no catalogue knows, in a large graph without ids
+UNKNOWN_SUBJECT = "thing"
+# What a noun ends in that stands for an answer of that type: 主办 and 剧本 name no one.
+_HEADS = {
+    "date": re.compile("(时间|日期|年份|年代|年月|时期|日子|日|期)$"),
+    "person": re.compile(
+        "(者|人|师|员|手|家|[父母夫妻子女兄弟姐妹]|导演|编剧|主编|监制|主演|作曲|作词|编曲|配音)$"
+    ),
+    "organization": re.compile(
+        "(单位|公司|方|商|厂|社|机构|厂家|企业|集团|学校|大学|院校|频道|平台|部门|党|党派)$"
+    ),
+    "place": re.compile("(地|地点|国|国家|省|省份|市|州|洲|位置|源头|都|城市|最高点|区|总部)$"),
+}  # fmt: skip
 UNKNOWN = "relation: not in the catalogue"
 UNTYPED = "relation: its name does not say what is asked for"
 VAGUE = "relation: its name may mean several things"
@@ -35,7 +58,12 @@ ALIASES = "used as another name of the subject"
 RESERVED = "(" + ", ".join(quoted(one) for one in (LABEL, ALIAS, DESCRIPTION, POPULARITY)) + ")"
 MAX_DESCRIPTION = {"zh": 16, "en": 48}  # characters; a longer one tells too much of the answer
 MAX_NAMES = 12
+MOST_TRADITIONAL = (
+    0.2  # of the names; in a graph with more of them it is what the graph is written in
+)
 
+# Property, trusted, its relation, role, reason for dropping it.
+Judged = tuple[str, bool, Relation, str, str | None]
 IRI_SCHEMA = pa.schema(
     [("src", pa.uint8()), ("s", pa.string()), ("zh", pa.string()), ("en", pa.string())]
 )
@@ -50,9 +78,12 @@ RELATION_SCHEMA = pa.schema(
         ("rid", pa.int16()),  # numbers the relations in the order of ``rel``
         ("place", pa.int32()),  # order of the facts in a passage
         ("answer", pa.string()),
+        ("changing", pa.bool_()),  # over time
         ("one", pa.bool_()),  # has one value: several from several rows contradict each other
         ("named", pa.bool_()),  # values are names: lists may be cut at commas
+        ("measure", pa.bool_()),  # a number that says nothing without its unit
         ("titled", pa.bool_()),
+        ("unknown", pa.bool_()),  # asked by nothing but its name
         ("kind", pa.string()),  # of subject
         ("value_pattern", pa.string()),
         ("zh_name", pa.string()),  # NULL where it has none in the language
@@ -71,6 +102,9 @@ class RelationPolicy:
 
     unknown: Unknown = "typed"
     include_changing: bool = False
+    fewest: int = (
+        1  # subjects of a relation that no catalogue knows, below which nobody asks for it
+    )
     own: frozenset[str] = frozenset()  # ids of the user's own relations: their names mean these
 
 
@@ -78,8 +112,12 @@ def name_relations(store: Store, catalogue: Catalogue, policy: RelationPolicy) -
     """Fill ``relation``: one row per property that occurs, with what is to be done with it."""
     found = store.con.execute(
         f"""
-        SELECT p, max(source.trusted), max(label.zh), max(label.en)
-        FROM (SELECT p, src FROM raw WHERE p NOT IN {RESERVED} GROUP BY ALL)
+        SELECT p, max(source.trusted), max(label.zh), max(label.en),
+            sum(digits) / sum(n), sum(n)::BIGINT
+        FROM (
+            SELECT p, src, count(*) AS n, count(*) FILTER (NOT ref AND regexp_matches(o, '[0-9]')
+                OR regexp_matches(o, '^[一二三四五六七八九十百千万亿两]+')) AS digits
+            FROM raw WHERE p NOT IN {RESERVED} GROUP BY ALL)
         JOIN source USING (src)
         LEFT JOIN (SELECT s, zh, en FROM raw WHERE p = {quoted(LABEL)}) AS label ON label.s = p
         GROUP BY p ORDER BY p
@@ -87,9 +125,10 @@ def name_relations(store: Store, catalogue: Catalogue, policy: RelationPolicy) -
     ).fetchall()
     places = {relation.id: place for place, relation in enumerate(catalogue)}
     judged = [
-        (p, bool(trusted), *judge(p, zh, en, bool(trusted), catalogue, policy))
-        for p, trusted, zh, en in found
+        (p, bool(trusted), *judge(p, zh, en, bool(trusted), catalogue, policy, digits, rows))
+        for p, trusted, zh, en, digits, rows in found
     ]
+    judged += _variants(judged, catalogue)
     numbers = {rel: rid for rid, rel in enumerate(sorted({one[2].id for one in judged}))}
     rows = []
     for p, trusted, relation, role, reason in judged:
@@ -102,10 +141,15 @@ def name_relations(store: Store, catalogue: Catalogue, policy: RelationPolicy) -
                 "rid": numbers[relation.id],
                 "place": places.get(relation.id, len(places)),
                 "answer": relation.answer,
-                "one": relation.values == "one" and not relation.generic,
+                "one": relation.values == "one",
+                "changing": relation.values == "changing" or reason == CHANGING_NAME,
                 "named": relation.answer in ("person", "place", "organization", "language")
                 and not trusted,
+                "measure": relation.answer == "number"
+                and not trusted
+                and re.search(rules().measures, relation.zh) is not None,
                 "titled": relation.titled,
+                "unknown": relation.generic and relation.subject == UNKNOWN_SUBJECT,
                 "kind": relation.subject,
                 "value_pattern": relation.value_pattern,
                 "zh_name": relation.zh if relation.has_name("zh") else None,
@@ -119,7 +163,29 @@ def name_relations(store: Store, catalogue: Catalogue, policy: RelationPolicy) -
     incoming = pa.Table.from_pylist(rows, schema=RELATION_SCHEMA)
     store.con.register("incoming", incoming)
     store.con.execute("CREATE TABLE relation AS SELECT * FROM incoming")
+    store.con.execute("CREATE TABLE variant (rid SMALLINT, pattern VARCHAR, other SMALLINT)")
+    variants = [
+        [numbers[one.id], pattern, numbers[other]]
+        for one in {relation.id: relation for _, _, relation, *_ in judged}.values()
+        for pattern, other in one.variants.items()
+        if other in numbers
+    ]
+    if variants:
+        store.con.executemany("INSERT INTO variant VALUES (?, ?, ?)", variants)
     store.con.unregister("incoming")
+
+
+def _variants(judged: Sequence[Judged], catalogue: Catalogue) -> list[Judged]:
+    """Relations that stand for another one where the subject's name says so; no row has their names."""
+    asked = {one.id for _, trusted, one, role, _ in judged if role == "ask" and not trusted}
+    needed = {
+        other: None for one in catalogue if one.id in asked for other in one.variants.values()
+    }
+    return [
+        (f"@{other}", False, catalogue[other], "ask", None)
+        for other in needed
+        if other in catalogue
+    ]
 
 
 def judge(
@@ -129,8 +195,14 @@ def judge(
     trusted: bool,
     catalogue: Catalogue,
     policy: RelationPolicy,
+    digits: float = 1.0,
+    rows: int = 1,
 ) -> tuple[Relation, str, str | None]:
-    """The relation of a property, its role (ask, alias, drop) and the reason for dropping it."""
+    """The relation of a property, its role (ask, alias, drop) and the reason for dropping it.
+
+    ``digits``: the share of its objects that hold a number; ``rows``: how many there are. One that is
+    asked although it changes over time (policy.include_changing) has that for its reason.
+    """
     tail = (readable_tail(p) or p.rsplit("/", 1)[-1].rsplit("#", 1)[-1]) if ":" in p else p
     worded = _WORD_START.sub(" ", tail).lower() if tail.isascii() else tail  # birthDate
     en = en or (worded if worded != tail and ":" in p else None)
@@ -138,6 +210,9 @@ def judge(
     known = next((found for name in called if (found := catalogue.find(name))), None)
     name = zh or relation_name(worded)
     generic = generic_relation(name or p, en)
+    if generic.answer in ("date", "number") and digits < LEAST_DIGITS:
+        # Of what its name seems to say, the objects say otherwise: locatedInArea, 主持年代.
+        generic = generic_relation(name or p, en, answer="term")
     if trusted:
         role = "drop" if known and _left_out(known, policy) else "ask"
         return known or generic, role, CHANGING if role == "drop" else None
@@ -149,16 +224,35 @@ def judge(
         return generic, "alias", ALIASES
     if not exact and name in vague_relations():
         return generic, "drop", VAGUE
+    reason = unasked(name)
+    if known is not None and not exact and name != known.zh and reason in (CHANGING_NAME, A_NAME):
+        known = None
     if known is not None:
         left_out = _left_out(known, policy)
+        if not exact and _is_word(name, known):
+            known = generic_relation(name, known.en, like=known)
         return known, "drop" if left_out else "ask", CHANGING if left_out else None
     if policy.unknown == "none":
         return generic, "drop", UNKNOWN
-    if reason := unasked(name):
+    if reason and not (reason == CHANGING_NAME and policy.include_changing):
         return generic, "drop", reason
     if policy.unknown == "typed" and generic.answer == "term":
         return generic, "drop", UNTYPED
-    return generic, "ask", None
+    if rows < policy.fewest:
+        return generic, "drop", RARE
+    return generic, "ask", reason
+
+
+def _is_word(name: str, known: Relation) -> bool:
+    """Whether a source's own name of a relation is asked by: a Chinese noun other than ours.
+
+    Verbs (葬于) and nouns that are no word for the answer (诞辰, 剧本) are asked in our words.
+    """
+    if not HAN.search(name) or (name == known.zh and name not in own_words()):
+        return False
+    if known.answer == "work" or ((wanted := _HEADS.get(known.answer)) and not wanted.search(name)):
+        return False
+    return unasked(name) != NO_NOUN
 
 
 def _left_out(relation: Relation, policy: RelationPolicy) -> bool:
@@ -173,6 +267,10 @@ def name_subjects(store: Store, shares: Shares, seed: int, strict_names: bool) -
     a qualifier or a short description tells them apart.
     """
     faults = (*rules().subject_faults, *((rules().common_name,) if strict_names else ()))
+    well_known(store)
+    short = (
+        f"WHEN {strict_names} AND {_is_short('zh_bare')} THEN {quoted(rules().common_name.reason)}"
+    )
     con = store.con
     _name_iris(store)
     con.execute(
@@ -246,6 +344,7 @@ def name_subjects(store: Store, shares: Shares, seed: int, strict_names: bool) -
                 WHEN ids AND coalesce(zh_bare, en_bare) IS NULL THEN NULL
                 WHEN ids OR zh_more IS NOT NULL
                     THEN {fault_sql("coalesce(zh_bare, en_bare)", rules().subject_faults)}
+                {short}
                 ELSE {fault_sql("coalesce(zh_bare, en_bare)", faults)} END AS fault,
             CASE WHEN trusted OR rated THEN popularity END AS popularity,
             trusted OR rated AS rated,
@@ -257,6 +356,48 @@ def name_subjects(store: Store, shares: Shares, seed: int, strict_names: bool) -
     )
     for table in ("told", "named", "both_names", "zh_shared", "en_shared"):
         con.execute(f"DROP TABLE {table}")
+    _simplify(store)
+
+
+def well_known(store: Store) -> None:
+    """Fill ``well_known``: names of the embedded graph, which mean one thing however short they are."""
+    names: set[str] = set()
+    for path in embedded_paths():
+        for line in path.read_text(encoding="utf-8").splitlines()[1:]:
+            name, *rest = line.split("\t")
+            names |= {name.strip("《》"), *split_cell(rest[1] if len(rest) > 1 else "")}
+    incoming = pa.table({"name": sorted(names)})
+    store.con.register("incoming", incoming)
+    store.con.execute("CREATE TABLE well_known AS SELECT name FROM incoming")
+    store.con.unregister("incoming")
+
+
+def _is_short(column: str) -> str:
+    """Whether a name is one that several things bear for its length alone, as an expression."""
+    return (
+        f"(length({column}) <= 2 OR regexp_matches({column}, '^[A-Za-z0-9 .-]{{1,4}}$'))"
+        f" AND {column} NOT IN (SELECT name FROM well_known)"
+    )
+
+
+def _simplify(store: Store) -> None:
+    """Names in traditional script are shown in simplified script where most of the graph is in it."""
+    from opencc import OpenCC
+
+    traditional = quoted(f"[{traditional_ideographs()}]")
+    found = store.con.execute(
+        f"SELECT DISTINCT zh FROM subject WHERE NOT trusted AND regexp_matches(zh, {traditional})"
+    ).fetchall()
+    if not found or len(found) > MOST_TRADITIONAL * store.count("subject", "zh IS NOT NULL"):
+        return
+    convert = OpenCC("t2s").convert
+    names = [name for (name,) in found]
+    incoming = pa.table({"name": names, "simple": [convert(name) for name in names]})
+    store.con.register("incoming", incoming)
+    store.con.execute(
+        "UPDATE subject SET zh = simple FROM incoming WHERE subject.zh = incoming.name AND NOT trusted"
+    )
+    store.con.unregister("incoming")
 
 
 def _name_iris(store: Store) -> None:

@@ -33,13 +33,15 @@ from kg_builder.splits import LEAK
 
 # phrasing.words for DuckDB.
 _NOT_A_WORD = r"'[^0-9a-z\x{00c0}-\x{024f}\x{0370}-\x{03ff}\x{0400}-\x{04ff}]+'"
+_PEOPLE = "('person', 'ruler', 'thing')"
+NAMESAKES = "a name that several people bear"
 # Shares say nothing of a relation with fewer facts than this.
 FEWEST_FACTS = 10
 # What a question needs to be written, of the facts that can be asked.
 ASKABLE = """
     sid INTEGER, rid SMALLINT, rel VARCHAR, hash VARCHAR, split VARCHAR, id VARCHAR, name VARCHAR,
     source VARCHAR, popularity DOUBLE, wordings BIGINT, titled BOOLEAN, place INTEGER, names VARCHAR,
-    answers VARCHAR[]
+    answers VARCHAR[], incomplete BOOLEAN
 """
 
 
@@ -70,14 +72,17 @@ def collect_questions(store: Store, part: range, wording: Wording, ids: bool) ->
         ), told AS (
             SELECT gathered.*, rating.id, w.rel,
                 leak.sid IS NOT NULL AS leaks, same.sid IS NOT NULL AS again,
+                mixed.sid IS NOT NULL AS mixed, namesake.sid IS NOT NULL AS namesake,
                 held_out.rel IS NOT NULL AS held,
                 rating.split, rating.source, rating.popularity, rating.open,
                 rating.{lang} AS name, rating.{lang}_ambiguous AS ambiguous,
                 w.r.{lang}_name AS relation_name, len(w.r.{lang}_questions) AS wordings,
-                w.r.answer, w.r.one, w.r.titled, w.r.kind, w.r.place,
+                w.r.answer, w.r.one, w.r.titled, w.r.unknown, w.r.kind, w.r.place,
+                rating.open AND NOT w.r.one AS incomplete,
                 md5(rating.id || '\t' || w.rel)[:16] AS hash
             FROM gathered JOIN rating USING (sid) JOIN wording AS w USING (rid)
-            LEFT JOIN leak USING (sid, rid) LEFT JOIN same USING (sid, rid) LEFT JOIN held_out USING (rel)
+            LEFT JOIN leak USING (sid, rid) LEFT JOIN same USING (sid, rid)
+            LEFT JOIN mixed USING (sid) LEFT JOIN namesake USING (sid) LEFT JOIN held_out USING (rel)
         )
         SELECT *, {_reason(ids, wording.strict_names)} AS reason FROM told
         """
@@ -242,8 +247,8 @@ def _reason(ids: bool, strict: bool) -> str:
         contradict += f" OR open AND answer IN {LITERAL} AND total > 1"
     title = rules().common_title
     shapes = (
-        *(((f"open AND titled AND regexp_matches(name, {quoted(title.pattern)})", title.reason),)
-          if strict else ()),
+        *(((f"open AND regexp_matches(name, {quoted(title.pattern)}) AND (titled OR unknown"
+            " AND name NOT IN (SELECT name FROM well_known))", title.reason),) if strict else ()),
         *((f"open AND {_misshapen(shape)}", shape.reason) for shape in rules().subject_shapes
           if strict or not shape.namesakes),
     )  # fmt: skip
@@ -252,6 +257,7 @@ def _reason(ids: bool, strict: bool) -> str:
         ("relation_name IS NULL", NO_RELATION_NAME),
         ("name IS NULL", NO_SUBJECT_NAME),
         ("ambiguous", AMBIGUOUS),
+        *((("mixed", AMBIGUOUS), (f"namesake AND kind IN {_PEOPLE}", NAMESAKES)) if strict else ()),
         *shapes,
         ("label IS NULL", NO_OBJECT_NAME),
         ("given", GIVEN_AWAY),
@@ -292,8 +298,9 @@ def _question_lines(wording: Wording, part: range) -> str:
     return f"""
         SELECT concat(pieces[1], hash, {worded(2)}, name_json, pieces[3], id_json, {worded(4)},
             '[', names, ']', pieces[5], split, {worded(6)}, coalesce(popularity::VARCHAR, 'null'),
-            pieces[7], source_json, pieces[8], coalesce(base_rate::VARCHAR, 'null'),
-            pieces[9], coalesce(answer_share::VARCHAR, 'null'), pieces[10])
+            pieces[7], source_json, pieces[8], incomplete::VARCHAR,
+            pieces[9], coalesce(base_rate::VARCHAR, 'null'),
+            pieces[10], coalesce(answer_share::VARCHAR, 'null'), pieces[11])
         FROM (
             SELECT *, {texts["written"]} AS written_json, {texts["name"]} AS name_json,
                 {texts["id"]} AS id_json, {texts["source"]} AS source_json,

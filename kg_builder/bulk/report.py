@@ -44,6 +44,13 @@ def make_report(store: Store, languages: Sequence[Language]) -> dict[str, Any]:
                 "SELECT role, count(*) FROM relation GROUP BY role ORDER BY role"
             ).fetchall()
         },
+        "changing": {
+            rel: int(rows)
+            for rel, rows in store.con.execute(
+                "SELECT rel, count(*) FROM raw JOIN relation USING (p) WHERE relation.changing"
+                " GROUP BY rel ORDER BY count(*) DESC, rel"
+            ).fetchall()
+        },
         "held_out_relations": [
             rel for (rel,) in store.con.execute("SELECT rel FROM held_out ORDER BY 1").fetchall()
         ],

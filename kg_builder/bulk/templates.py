@@ -16,8 +16,8 @@ from kg_builder.splits import held_out_relations
 
 # Holes in a template. These code points are no characters, so no text holds them.
 # WRITTEN and CAPITAL may be anywhere in the wordings; the others follow each other as in the record.
-WRITTEN, CAPITAL, HASH, NAME, ID, GOLD, SPLIT, POPULARITY, SOURCE, RATE, SHARE = map(
-    chr, range(0xFDD0, 0xFDDB)
+WRITTEN, CAPITAL, HASH, NAME, ID, GOLD, SPLIT, POPULARITY, SOURCE, OPEN, RATE, SHARE = map(
+    chr, range(0xFDD0, 0xFDDC)
 )
 
 # Relation.written for Chinese.
@@ -57,13 +57,13 @@ def prepare_relations(
     )
     for language in languages:
         found = con.execute(
-            f"SELECT rel, r.{language}_name, r.{language}_questions, r.answer FROM wording"
+            f"SELECT rel, r.{language}_name, r.{language}_questions, r.answer, r.changing FROM wording"
         ).fetchall()
         rows = [
             [language, rel, k, line]
-            for rel, name, questions, answer in found
+            for rel, name, questions, answer, changing in found
             for k, line in enumerate(
-                question_templates(language, rel, name or "", questions, answer)
+                question_templates(language, rel, name or "", questions, answer, changing)
             )
         ]
         if rows:
@@ -79,7 +79,7 @@ def prepare_relations(
 
 
 def question_templates(
-    language: Language, rel: str, name: str, questions: Sequence[str], answer: str
+    language: Language, rel: str, name: str, questions: Sequence[str], answer: str, changing: bool
 ) -> list[list[str]]:
     """The JSON line of a relation's questions, cut at its holes, for each order of the paraphrases.
 
@@ -108,11 +108,13 @@ def question_templates(
             "paraphrases": rest[k:] + rest[:k],
             "popularity": POPULARITY,
             "source": SOURCE,
+            "changing": changing,
+            "incomplete": OPEN,
             "base_rate": RATE,
             "answer_share": SHARE,
         }
         line = json.dumps(record, ensure_ascii=False, separators=(",", ":")) + "\n"
-        for hole in (GOLD, POPULARITY, RATE, SHARE):  # these are no strings
+        for hole in (GOLD, POPULARITY, OPEN, RATE, SHARE):  # these are no strings
             line = line.replace(f'"{hole}"', hole)
         templates.append(re.split(f"[{HASH}-{SHARE}]", line))
     return templates

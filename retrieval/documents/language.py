@@ -10,6 +10,8 @@ SAMPLE = 2000  # characters that decide
 
 def language_of(text: str) -> Language:
     """Chinese where at least a fifth of the letters is."""
-    letters = [character for character in text[:SAMPLE] if character.isalpha()]
-    han = sum(map(is_han, letters))
-    return "zh" if han * 5 >= len(letters) and han else "en"
+    sample = text[:SAMPLE]
+    if not is_han(sample):
+        return "en"
+    letters = [character for character in sample if character.isalpha()]
+    return "zh" if 5 * sum(map(is_han, letters)) >= len(letters) else "en"

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from kg_builder.passage import Passage
 from retrieval.canonical import key
@@ -85,7 +86,7 @@ class ExtractiveReader:
         best = candidates[0]
         if best.confidence < self.calibration.threshold:
             return self._refused("insufficient_evidence", [best], evidence)
-        rival = self._rival(candidates)
+        rival = self._rival(candidates) or self._majority(candidates)
         if rival is not None:
             return self._refused("conflicting_evidence", [best, rival], evidence)
         allies = [c for c in candidates[1:] if _agree(c.text, best.text) and self._answers(c)]
@@ -142,6 +143,25 @@ class ExtractiveReader:
                 and other.confidence >= self.calibration.threshold / 2  # its rival weighs on it
                 and not _agree(other.text, best.text)
             ):
+                return other
+        return None
+
+    def _majority(self, candidates: list[Candidate]) -> Candidate | None:
+        """The best candidate that more sites of the web agree on than on the best one, two at least.
+
+        However sure the reader is of a sentence, its author may have written it for the reader: one page
+        does not overrule two that agree.
+        """
+        best = candidates[0]
+        if best.evidence.source != "web":
+            return None
+        said = [c for c in candidates if c.evidence.source == "web" and self._answers(c)]
+        for other in said:
+            if _agree(other.text, best.text):
+                continue
+            against = {_site(c) for c in said if _agree(c.text, other.text)}
+            own = {_site(c) for c in [best, *said] if _agree(c.text, best.text)}
+            if len(against - own) > len(own):
                 return other
         return None
 
@@ -211,6 +231,12 @@ def _features(one: _Found, found: Sequence[_Found], asked: set[str], question: s
 def _named(passage: Passage, question: str) -> bool:
     title = key(passage.title)
     return len(title) > 1 and title in key(question)
+
+
+def _site(candidate: Candidate) -> str:
+    """Whose page it is; pages of one host are one voice."""
+    url = candidate.evidence.passage.url
+    return urlsplit(url).netloc.lower() or document_of(candidate.evidence.passage.id)
 
 
 def _log_length(text: str) -> float:

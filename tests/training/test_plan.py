@@ -68,6 +68,8 @@ def test_the_miniature_itself(miniature: Path) -> None:
         ("Qwen/Qwen3-32B", 32.76),
         ("meta-llama/Llama-3.1-8B-Instruct", 8.03),
         ("meta-llama/Llama-3.3-70B-Instruct", 70.55),
+        ("smollm2-135m-instruct", 0.1345),
+        ("gemma-3-270m", 0.2681),
     ],
 )
 def test_shipped_shapes_have_the_published_size(name: str, billions: float) -> None:
@@ -77,7 +79,7 @@ def test_shipped_shapes_have_the_published_size(name: str, billions: float) -> N
 def test_every_shipped_shape_is_tested() -> None:
     import tomllib
 
-    assert len(tomllib.loads(SHIPPED.read_text(encoding="utf-8"))) == 8
+    assert len(tomllib.loads(SHIPPED.read_text(encoding="utf-8"))) == 10
 
 
 def test_a_plan_counts_without_loading(tmp_path: Path) -> None:

@@ -17,7 +17,11 @@ GENERATION = Generation(
 def test_signals_by_hand() -> None:
     found = signals(GENERATION)
     assert tuple(found) == SIGNALS[: len(found)]
-    assert set(SIGNALS) - set(found) == {"commonness", "agreement"}  # not of one generation alone
+    assert set(SIGNALS) - set(found) == {
+        "commonness",
+        "agreement",
+        "question_prior",
+    }  # not of one generation alone
     assert found["refusal_logit"] == pytest.approx(math.log(0.25 / 0.75))
     assert found["sequence_logprob"] == pytest.approx(-0.81)
     assert found["mean_logprob"] == pytest.approx(-0.27)

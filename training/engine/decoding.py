@@ -22,6 +22,8 @@ FLOOR = -100.0  # log of a probability that underflowed
 SLICE = 64
 # Dropping a finished row costs a copy of the cache: it is done when this share of the rows is left.
 SHRINK = 0.75
+# Prompts that begin alike share the reading of a beginning that is at least so many tokens long.
+SHARED = 8
 
 
 @dataclass
@@ -171,7 +173,14 @@ class Decoder:
         cache, the mask (rows, longest prompt + longest guess), which hides the guesses, and each prompt's
         last position (rows, 1).
         """
-        ids, mask = self._padded(prompts)
+        shared = 0 if self.forgetful else common_prefix(prompts)
+        cache = DynamicCache(config=self.model.config)
+        cache.activate_past_recording()  # sliding windows too can then forget what was only tried
+        if shared:
+            self._read_once(prompts[0][:shared], len(prompts), cache)
+        ids, mask = self._padded([prompt[shared:] for prompt in prompts])
+        before = mask.new_ones(len(mask), shared)
+        mask = torch.cat([before, mask], dim=1)
         seen = mask
         last = mask.sum(1, keepdim=True) - 1
         longest = max(map(len, guesses), default=0)
@@ -181,17 +190,21 @@ class Decoder:
             ids = torch.cat([ids, torch.tensor(told, device=ids.device)], dim=1)
             seen = torch.cat([mask, torch.tensor(real, device=mask.device)], dim=1)
             mask = torch.cat([mask, mask.new_zeros(len(mask), longest)], dim=1)
-        cache = DynamicCache(config=self.model.config)
-        cache.activate_past_recording()  # sliding windows too can then forget what was only tried
         output = self.model(
             input_ids=ids,
             attention_mask=seen,
-            position_ids=(seen.cumsum(1) - 1).clamp(min=0),
+            position_ids=(seen.cumsum(1) - 1).clamp(min=0)[:, shared:],
             past_key_values=cache,
             use_cache=True,
             logits_to_keep=1 + longest,
         )
         return output.logits.float(), cache, mask, last
+
+    def _read_once(self, prefix: list[int], rows: int, cache: DynamicCache) -> None:
+        """Put what all of ``rows`` prompts begin with into the empty ``cache``, read once for all."""
+        ids = torch.tensor([prefix], device=self.model.device)
+        self.model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
+        cache.batch_repeat_interleave(rows)
 
     def _after(
         self, text: Sequence[int], cache: DynamicCache, mask: torch.Tensor, last: torch.Tensor
@@ -313,6 +326,18 @@ def _pick(
         -1, keepdim=True
     )  # in place: the probabilities are done with
     return chosen, torch.cat([picked, entropy, two[:, :1] - two[:, 1:]], dim=1)
+
+
+def common_prefix(prompts: Sequence[list[int]]) -> int:
+    """How many tokens all ``prompts`` begin with, each with at least one left; 0 where sharing them is not
+    worth it."""
+    if len(prompts) < 2:
+        return 0
+    first, last = min(prompts), max(prompts)  # in between nothing differs earlier
+    shortest = min(map(len, prompts))
+    alike = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), shortest)
+    length = min(alike, shortest - 1)
+    return length if length >= SHARED else 0
 
 
 def _widened(tensor: torch.Tensor, dim: int, width: int) -> torch.Tensor:

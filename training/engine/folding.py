@@ -15,10 +15,13 @@ LARGEST = 1 << 30  # bytes of weights; a copy of more is not worth it
 
 
 def worth_folding(model: Any) -> bool:
-    """Whether ``model`` has adapters, and weights that are plain and few enough to be copied."""
+    """Whether ``model`` has adapters, and weights that are plain, in single precision, and few enough to be
+    copied. Added to a weight in half precision most of an adapter would be rounded away."""
     from peft import PeftModel
 
     if not isinstance(model, PeftModel) or getattr(model, "is_quantized", False):
+        return False
+    if any(p.element_size() < 4 for p in model.parameters()):
         return False
     return sum(p.numel() * p.element_size() for p in model.parameters()) <= LARGEST
 

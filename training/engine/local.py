@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
-from training.device import best_device, keep_memory
 from training.engine.decoding import Batch, Decoder
+from training.engine.few_shot import FewShot, line_break_ids
 from training.engine.folding import folded, worth_folding
 from training.engine.idle import drop_idle_layers
+from training.engine.loading import load_network, load_tokenizer
 from training.engine.packing import pack_output
 from training.engine.rows import Row, apart
 from training.errors import ModelError
@@ -41,7 +42,7 @@ class LocalModel:
     None where no adapter is loaded. Greedy decoding is plain: penalties that a model's
     ``generation_config`` asks for are not applied, so that log-probabilities stay the model's own.
     ``tokens_per_batch`` bounds rows × (longest prompt + new tokens) of one batch; it is halved for good
-    when the device runs out of memory.
+    when the device runs out of memory. ``one_line`` ends an answer with its first line.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class LocalModel:
         refusal_prefix: str | Sequence[str] = "",
         base: LocalModel | None = None,
         tokens_per_batch: int = 16_384,
+        one_line: bool = False,
     ) -> None:
         self.model = model.eval()
         self.base = base
@@ -69,6 +71,8 @@ class LocalModel:
         if ends is None:
             ends = tokenizer.eos_token_id
         self.end_ids = set(ends if isinstance(ends, list) else [ends])
+        if one_line:
+            self.end_ids |= line_break_ids(tokenizer)
         self.decoder = Decoder(self.model, self.prefixes, self.end_ids, tokenizer.pad_token_id or 0)
 
     @classmethod
@@ -80,6 +84,7 @@ class LocalModel:
         revision: str | None = None,
         dtype: str = "auto",
         device: str | None = None,
+        few_shot: FewShot | None = None,
         name: str | None = None,
         refusal_prefix: str | Sequence[str] = "",
         tokens_per_batch: int = 16_384,
@@ -87,39 +92,20 @@ class LocalModel:
         """Load a model from a folder or hub id, with a PEFT adapter where one is given.
 
         An ``adapter`` folder without adapter_config.json is a model tuned in full: it is loaded in the
-        base's place. ``dtype`` is "auto", a precision, or "4bit"; the ``device`` "spread" parts the layers
-        over all devices of the machine. Raises ModelError when anything is missing or does not fit, naming
-        it.
+        base's place. ``revision``, ``dtype``, ``device`` and ``few_shot`` are those of Loading. Raises
+        ModelError when anything is missing or does not fit, naming it.
         """
-        keep_memory()
-        extra: dict[str, Any] = {"dtype": dtype}
-        if dtype == "4bit":
-            from training.quantised import four_bit
-
-            extra = {"quantization_config": four_bit()}
-        placed = device == "spread" or dtype == "4bit"  # by transformers, while it loads
-        if placed:
-            extra["device_map"] = "auto"
         peft = adapter is not None and (adapter / "adapter_config.json").is_file()
         weights, pinned = (base, revision) if adapter is None or peft else (adapter, None)
-        try:
-            tokenizer = AutoTokenizer.from_pretrained(
-                base, revision=revision, trust_remote_code=False
-            )
-            model = AutoModelForCausalLM.from_pretrained(
-                weights, revision=pinned, trust_remote_code=False, **extra
-            )
-        except (OSError, ValueError) as error:
-            raise ModelError(f"Cannot load the model {str(weights)!r}: {error}") from error
-        if not placed:
-            model.to(torch.device(device) if device else best_device())  # type: ignore[arg-type]
+        tokenizer = load_tokenizer(base, revision=revision, few_shot=few_shot)
+        model = load_network(weights, revision=pinned, dtype=dtype, device=device)
         untuned = None
         if peft:
             from peft import PeftModel
 
             untuned = twin(model)
             try:
-                model = PeftModel.from_pretrained(model, str(adapter))  # type: ignore[assignment]
+                model = PeftModel.from_pretrained(model, str(adapter))
             except (OSError, ValueError, RuntimeError) as error:
                 raise ModelError(
                     f"The adapter {adapter} cannot be put on {str(base)!r}: {error}"
@@ -130,20 +116,22 @@ class LocalModel:
         for one in (model, untuned):
             if one is not None:
                 pack_output(one)
-        if not tokenizer.chat_template:
-            raise ModelError(
-                f"The model {str(base)!r} has no chat template. Use a chat (instruct) model, or add "
-                "chat_template.jinja to its folder."
-            )
-        named, limit = name or str(base), tokens_per_batch
+        named, limit, one_line = name or str(base), tokens_per_batch, few_shot is not None
         return cls(
             model,
             tokenizer,
             name=named,
             refusal_prefix=refusal_prefix,
             base=untuned
-            and cls(untuned, tokenizer, name=f"{named} (base)", tokens_per_batch=limit),
+            and cls(
+                untuned,
+                tokenizer,
+                name=f"{named} (base)",
+                tokens_per_batch=limit,
+                one_line=one_line,
+            ),
             tokens_per_batch=limit,
+            one_line=one_line,
         )
 
     # ---- the protocol ----------------------------------------------------------------------------

@@ -48,6 +48,15 @@ def kg_build(
     max_questions: Annotated[
         int | None, typer.Option(help="At most so many per language, chosen by hash.")
     ] = None,
+    max_pair_share: Annotated[
+        float, typer.Option(help="Part of the questions that one answer to one relation may be.")
+    ] = 0.03,
+    max_answer_share: Annotated[
+        float, typer.Option(help="Part of a relation's questions that one answer may be.")
+    ] = 0.4,
+    max_relation_share: Annotated[
+        float, typer.Option(help="Part of the questions that one relation may be.")
+    ] = 0.25,
     changing: Annotated[
         bool, typer.Option("--changing", help="Ask what changes over time as well.")
     ] = False,
@@ -88,7 +97,13 @@ def kg_build(
         "unknown_relations": unknown,
         "max_questions": max_questions,
         "strict_names": strict_names,
-        "questions": {"held_out_share": held_out, "include_changing": changing},
+        "questions": {
+            "held_out_share": held_out,
+            "include_changing": changing,
+            "max_pair_share": max_pair_share,
+            "max_answer_share": max_answer_share,
+            "max_relation_share": max_relation_share,
+        },
     }
     if sources:
         read = {
