@@ -77,7 +77,7 @@ def embedder(
     name: str, passages: Sequence[Passage], training: Sequence[Question] = ()
 ) -> Embedder | None:
     """The embedder of that name; the embedded one learns from the passages and training questions."""
-    if name == NO_EMBEDDER:
+    if name == NO_EMBEDDER or (name == EMBEDDED and len(passages) < 2):  # one teaches nothing
         return None
     if name != EMBEDDED:
         from retrieval.embedder import SentenceTransformerEmbedder

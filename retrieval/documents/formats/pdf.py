@@ -6,6 +6,7 @@ import re
 import threading
 from collections.abc import Iterable, Iterator
 from enum import Enum
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from kg_builder.passage import Location
@@ -24,8 +25,12 @@ _PROGRAM_TITLE = re.compile(
     r"Microsoft \w+ - .*|untitled.*|无标题.*|.*\.(?:docx?|wps|pptx?|xlsx?|indd|tex|dvi)", re.I
 )
 _HYPHEN = re.compile(r"(?<=[^\W\d_])(?:[\ufffe\u00ad\x02]|-)\n(?=[a-z])")
-_WIDE_BREAK = re.compile(r"(?<=[^\x00-\x7f。！？；：…])\n(?=[^\x00-\x7f])")
-_LATIN_BREAK = re.compile(r"(?<=[a-z,])\n(?=[a-z])")
+# What a line ends and the next begins with, where a sentence goes on from one to the other; the second pair
+# counts only where the line is about as long as the page is wide, so that headings stay alone.
+_GOES_ON = re.compile(r"[a-z,]\n[a-z]")
+_MAY_GO_ON = re.compile(r"[A-Za-z0-9,)]\n[A-Za-z0-9(]|[^\x00-\x7f。！？；：…]\n[^\x00-\x7f]")
+FULL = 0.7  # share of the longest lines' length that a full line has
+LATIN_WIDTH = 40  # characters of a page's longest lines, below which it may be a list or a poem
 
 
 class Kind(Enum):
@@ -158,9 +163,25 @@ def _blocks(pages: Iterable[Page]) -> Iterator[Block]:
 
 def joined_lines(page: str) -> str:
     """Lines that a page broke, put together again: a line is not a sentence."""
-    page = _HYPHEN.sub("", page)
-    page = _WIDE_BREAK.sub("", page)
-    return _LATIN_BREAK.sub(" ", page)
+    lines = _HYPHEN.sub("", page).split("\n")
+    lengths = sorted(map(len, lines))
+    width = lengths[round(0.9 * (len(lengths) - 1))]
+    parts = [lines[0]]
+    for before, line in pairwise(lines):
+        parts += (_between(before, line, width), line)
+    return "".join(parts)
+
+
+def _between(before: str, line: str, width: int) -> str:
+    """What stands between two lines of a page: a line break only where a sentence may end."""
+    seam = f"{before[-1:]}\n{line[:1]}"
+    if _GOES_ON.fullmatch(seam):
+        return " "
+    if len(before) < FULL * width or not _MAY_GO_ON.fullmatch(seam):
+        return "\n"
+    if not seam.isascii():
+        return ""
+    return " " if width >= LATIN_WIDTH else "\n"
 
 
 def _omissions(pages: list[Page], read: bool) -> Iterator[Omission]:

@@ -7,6 +7,7 @@ import pytest
 from kg_builder.passage import Passage
 from retrieval.chunking import ChunkSettings
 from retrieval.documents import Extraction, ocr, read_document
+from retrieval.documents.formats.pdf import joined_lines
 from tests.retrieval.documents.samples import eml, epub, pdf, pptx, xlsx
 
 
@@ -122,3 +123,20 @@ def test_an_office_file_with_a_password_is_told() -> None:
     found = read_document("a.docx", b"\xd0\xcf\x11\xe0" + bytes(600))
     assert "encrypted with a password" in str(found.left_out[0])
     assert "Save it as .docx" in str(read_document("a.doc", b"x").left_out[0])
+
+
+def test_lines_that_a_page_broke_are_joined_and_headings_stay_alone() -> None:
+    page = (
+        "3.1 概述\n本章说明水泵的安装方法，请在通电以前把全部内\n容读完，并且保存好这本手册。\n"
+        "水泵的额定功率是五千瓦，电源电压是三百八十伏。"
+    )
+    assert joined_lines(page).split("\n") == [
+        "3.1 概述",
+        "本章说明水泵的安装方法，请在通电以前把全部内容读完，并且保存好这本手册。",
+        "水泵的额定功率是五千瓦，电源电压是三百八十伏。",
+    ]
+    page = "Introduction\nThis manual is for Libtasn1, which is a library for\nAbstract Syntax Nota-\ntion."
+    assert joined_lines(page).split("\n") == [
+        "Introduction",
+        "This manual is for Libtasn1, which is a library for Abstract Syntax Notation.",
+    ]
