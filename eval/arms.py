@@ -125,7 +125,7 @@ class Routed:
             remembered.ask,
             None if remembered.chain is None else remembered.read,
             model=backend.model,
-            index=backend.index,
+            index=lambda: backend.index,
         )
 
     def replies(self, questions: Sequence[Question]) -> list[Reply]:

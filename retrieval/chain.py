@@ -112,10 +112,15 @@ class RetrievalChain:
             parts.append(self.web.name)
         return "+".join(parts) or "nothing"
 
+    def revision(self) -> str:
+        """What an answer depends on: differs after every change of the index. Raises SearchError."""
+        parts = [] if self.index is None else [self.index.revision]
+        return "+".join([*parts, "" if self.web is None else self.web.name])
+
     @property
     def made_on(self) -> str | None:
         """The day on which the index was made, YYYY-MM-DD; None without one."""
-        return None if self.index is None else str(self.index.info()["created"])[:10]
+        return None if self.index is None else self.index.created[:10]
 
     @property
     def identity(self) -> str:

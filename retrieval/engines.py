@@ -14,6 +14,9 @@ from kg_builder.passage import Passage
 from retrieval.embedder import Embedder
 from retrieval.evidence import Evidence
 from retrieval.index import Index, Mode, Progress
+from retrieval.store import IndexedDocument
+
+__all__ = ["IndexedDocument", "PassageIndex", "open_index"]
 
 
 class PassageIndex(Protocol):
@@ -27,7 +30,27 @@ class PassageIndex(Protocol):
         ...
 
     @property
+    def revision(self) -> str:
+        """Differs after every change of the passages, by whichever process. Raises SearchError where a
+        server does not tell."""
+        ...
+
+    @property
+    def created(self) -> str:
+        """When it was made (ISO 8601, UTC)."""
+        ...
+
+    @property
     def size(self) -> int: ...
+
+    @property
+    def shared(self) -> bool:
+        """Whether another process may open and change it meanwhile."""
+        ...
+
+    def documents(self) -> list[IndexedDocument]:
+        """Every document that has passages, by id."""
+        ...
 
     @property
     def embedder(self) -> Embedder | None: ...

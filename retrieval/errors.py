@@ -2,6 +2,7 @@
 
 RetrievalError
 ├── IndexRefusedError     an index is absent, unfinished, damaged, foreign or of another embedder
+│   └── IndexBusyError    it is being changed by another process: to be tried again
 ├── EmbedderError         an embedder cannot be loaded or trained
 ├── DocumentError         a document cannot be read
 └── SearchSettingsError   a search provider or the chain is configured wrongly
@@ -20,6 +21,10 @@ class RetrievalError(UserError):
 
 class IndexRefusedError(RetrievalError):
     """An index that cannot be served from, with the reason."""
+
+
+class IndexBusyError(IndexRefusedError):
+    """An index that another process is changing."""
 
 
 class EmbedderError(RetrievalError):

@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
 
-from kg_builder.files import write_manifest, write_text
+from kg_builder.files import digest, read_manifest, write_manifest, write_text
 from kg_builder.passage import Passage
 from retrieval.canonical import key as canonical_key
 from retrieval.dense import DenseIndex
@@ -41,11 +41,19 @@ from retrieval.index_version import (
 )
 from retrieval.lexical import Hits, LexicalIndex
 from retrieval.passage_text import passage_text
-from retrieval.store import PassageStore, content_digest, document_of, file_of, write_store
+from retrieval.store import (
+    IndexedDocument,
+    PassageStore,
+    content_digest,
+    document_of,
+    file_of,
+    write_store,
+)
 from retrieval.versions import (
     ASIDE,
     CURRENT,
     checksums,
+    current_stamp,
     current_version,
     exclusive,
     next_name,
@@ -80,7 +88,7 @@ class Index:
         self._embedder = embedder
         self._version = version
         self._lock = threading.Lock()
-        self._refused: str | None = None
+        self._stamp: tuple[int, int] | None = None  # of the ``current`` that was looked at last
 
     # ── making and changing ──────────────────────────────────────────────────────────────────────
 
@@ -138,6 +146,7 @@ class Index:
             fresh = self._write(passages, self.folder, parts, old, progress)
         with self._lock:
             self._version = fresh._version
+            self._stamp = None  # another process may have made one since
         return self
 
     @classmethod
@@ -213,28 +222,40 @@ class Index:
 
     @property
     def version(self) -> IndexVersion:
-        """The version in service. A newer one is taken as soon as ``current`` names it."""
+        """The version in service. Another one is taken as soon as ``current`` names it, whichever process
+        made it."""
+        stamp = current_stamp(self.folder)
+        if stamp not in (None, self._stamp):
+            with self._lock:
+                if stamp != self._stamp:
+                    self._take_current()
+                    self._stamp = stamp
+        return self._version
+
+    def _take_current(self) -> None:
         try:
             name = current_version(self.folder)
+            manifest = read_manifest(self.folder / name) if name else None
+            if name is None or (manifest and digest(manifest) == self._version.revision):
+                return
+            self._version = _reopen(self.folder / name, self._embedder)
         except IndexRefusedError as error:
-            if self._refused != CURRENT:  # say so once
-                self._refused = CURRENT
-                logger.error("Index %s keeps version %s: %s", self.folder, self.name, error)
-            return self._version
-        if name not in (None, self._version.name, self._refused):
-            assert name is not None
-            with self._lock:
-                try:
-                    self._version = _reopen(self.folder / name, self._embedder)
-                except IndexRefusedError as error:
-                    # Serve on: an older answer is better than none. Say so once.
-                    self._refused = name
-                    logger.warning("Index %s keeps version %s: %s", self.folder, self.name, error)
-        return self._version
+            # Serve on: an older answer is better than none. Said once a version.
+            kept = self._version.name
+            logger.error("Index %s keeps version %s: %s", self.folder, kept, error)
 
     @property
     def name(self) -> str:
-        return self._version.name
+        return self.version.name
+
+    @property
+    def revision(self) -> str:
+        """Differs after every change of the passages, also where a name comes again."""
+        return self.version.revision
+
+    @property
+    def created(self) -> str:
+        return str(self.version.manifest["created"])
 
     @property
     def size(self) -> int:
@@ -260,6 +281,13 @@ class Index:
             "dense_weight": manifest["dense_weight"],
             "bytes": sum(entry["bytes"] for entry in manifest["files"].values()),
         }
+
+    @property
+    def shared(self) -> bool:
+        return True
+
+    def documents(self) -> list[IndexedDocument]:
+        return self.version.store.listing()
 
     def get(self, passage_id: str) -> Passage | None:
         return self.version.store.get(passage_id)
@@ -368,6 +396,7 @@ def _vectors(
 def _open_current(
     folder: Path, embedder: Embedder | None, *, verify: bool = False, tolerate: bool = False
 ) -> IndexVersion | None:
+    name: str | None = None
     try:
         name = current_version(folder)
         if name is None:
@@ -376,9 +405,19 @@ def _open_current(
             )
         return IndexVersion.open(folder / name, embedder, verify=verify)
     except IndexRefusedError:
+        if name is not None and _names_another(folder, name):
+            return _open_current(folder, embedder, verify=verify, tolerate=tolerate)
         if tolerate:  # a build from nothing mends a damaged index
             return None
         raise
+
+
+def _names_another(folder: Path, name: str) -> bool:
+    """Whether the index was changed, and version ``name`` deleted, while it was opened."""
+    try:
+        return current_version(folder) not in (None, name)
+    except IndexRefusedError:
+        return False
 
 
 def _reopen(folder: Path, embedder: Embedder | None) -> IndexVersion:

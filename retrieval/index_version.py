@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
 
-from kg_builder.files import MANIFEST, read_manifest, sha256_file
+from kg_builder.files import MANIFEST, digest, read_manifest, sha256_file
 from retrieval.dense import DenseIndex
 from retrieval.embedder import Embedder, NgramEmbedder, SentenceTransformerEmbedder
 from retrieval.errors import EmbedderError, IndexRefusedError
@@ -43,6 +43,7 @@ class IndexVersion:
         self.folder = folder
         self.name = folder.name
         self.manifest = manifest
+        self.revision = digest(manifest)  # the manifest has the checksum of every file
         self.store = store
         self.lexical = lexical
         self.dense = dense

@@ -14,6 +14,7 @@ from __future__ import annotations
 import logging
 import secrets
 import shutil
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -45,11 +46,12 @@ from retrieval.index_version import (
 from retrieval.lexical import query_terms
 from retrieval.milvus_collection import FIELDS, Collection, MilvusError, mark, passage_of
 from retrieval.passage_text import passage_text
-from retrieval.store import MAX_TITLED, content_digest, file_of, name_spans
+from retrieval.store import MAX_TITLED, IndexedDocument, content_digest, file_of, name_spans
 from retrieval.versions import (
     ASIDE,
     CURRENT,
     checksums,
+    current_stamp,
     current_version,
     exclusive,
     next_name,
@@ -69,7 +71,8 @@ class MilvusIndex:
     def __init__(self, folder: Path, manifest: dict[str, Any], embedder: Embedder | None) -> None:
         self.folder = folder
         self._given = embedder
-        self._refused: str | None = None
+        self._stamp: tuple[int, int] | None = None  # of the ``current`` that was looked at last
+        self._lock = threading.Lock()
         self._take(manifest)
 
     def _take(self, manifest: dict[str, Any]) -> None:
@@ -168,8 +171,11 @@ class MilvusIndex:
             rows = self.collection.where("document", documents, ["key", "digest"])
             there = {row["key"]: row["digest"] for row in rows}
             changed = [p for p in new if there.get(mark(p.id)) != content_digest(p)]
-            _write(self.collection, changed, self.embedder, progress or silent)
-            self.collection.delete(set(there) - {mark(passage.id) for passage in new})
+            try:
+                _write(self.collection, changed, self.embedder, progress or silent)
+                self.collection.delete(set(there) - {mark(passage.id) for passage in new})
+            finally:
+                self.collection.renew_revision()
         return self
 
     def delete(self, ids: Iterable[str], *, progress: Progress | None = None) -> int:
@@ -181,7 +187,14 @@ class MilvusIndex:
                 for field in ("key", "document")
                 for row in self.collection.where(field, marks, ["key"])
             }
-            self.collection.delete(gone)
+            try:
+                self.collection.delete(gone)
+                if previous := self.manifest["previous"]:  # it may hold them still
+                    self.collection.sibling(previous).drop()
+            finally:
+                # Last, so that nothing read before is taken for the new state; and where nothing was
+                # there to delete too: whoever deletes again may have been interrupted the first time.
+                self.collection.renew_revision()
         return len(gone)
 
     # ── serving ──────────────────────────────────────────────────────────────────────────────────
@@ -202,27 +215,42 @@ class MilvusIndex:
             return cls(folder, manifest, embedder)
 
     def _refresh(self) -> None:
-        """Take a newer version as soon as ``current`` names it."""
-        try:
-            name = current_version(self.folder)
-        except IndexRefusedError as error:
-            logger.error("Index %s keeps version %s: %s", self.folder, self.name, error)
+        """Take another version as soon as ``current`` names it."""
+        stamp = current_stamp(self.folder)
+        if stamp in (None, self._stamp):
             return
-        if name in (None, self.name, self._refused):
-            return
-        try:
-            manifest = _served(self.folder)
-            if manifest is None:
-                raise IndexRefusedError("it is of another engine.")
-            self._take(manifest)
-        except (IndexRefusedError, MilvusError) as error:
-            # Serve on: an older answer is better than none. Say so once.
-            self._refused = name
-            logger.warning("Index %s keeps version %s: %s", self.folder, self.name, error)
+        with self._lock:
+            if stamp == self._stamp:
+                return
+            self._stamp = stamp
+            try:
+                manifest = _served(self.folder)
+                if manifest is None:
+                    raise IndexRefusedError("it is of another engine.")
+                if manifest != self.manifest:
+                    self._take(manifest)
+            except (IndexRefusedError, MilvusError) as error:
+                # Serve on: an older answer is better than none. Said once a version.
+                kept = self.manifest["version"]
+                logger.error("Index %s keeps version %s: %s", self.folder, kept, error)
 
     @property
     def name(self) -> str:
+        self._refresh()
         return str(self.manifest["version"])
+
+    @property
+    def revision(self) -> str:
+        """As ``Index.revision``; kept by the server, so that every machine learns of a change."""
+        self._refresh()
+        try:
+            return self.collection.revision()
+        except MilvusError as error:
+            raise SearchError(f"{self.folder}: Milvus does not answer ({error})") from error
+
+    @property
+    def created(self) -> str:
+        return str(self.manifest["created"])
 
     @property
     def size(self) -> int:
@@ -241,6 +269,22 @@ class MilvusIndex:
             "embedder": self.manifest["embedder"],
             "dense_weight": self.manifest["dense_weight"],
         }
+
+    @property
+    def shared(self) -> bool:
+        return "://" in str(self.manifest["uri"])  # one process at a time may open a file
+
+    def documents(self) -> list[IndexedDocument]:
+        """As ``Index.documents``; raises SearchError where the server does not answer."""
+        found: dict[str, IndexedDocument] = {}
+        try:
+            for passage in self.passages():
+                identity = file_of(passage)
+                known = found.get(identity, IndexedDocument(identity, passage.title, 0))
+                found[identity] = known._replace(passages=known.passages + 1)
+        except MilvusError as error:
+            raise SearchError(f"{self.folder}: Milvus does not answer ({error})") from error
+        return [found[identity] for identity in sorted(found)]
 
     def get(self, passage_id: str) -> Passage | None:
         rows = self.collection.where("key", [mark(passage_id)], FIELDS)

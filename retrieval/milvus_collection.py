@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 import logging
 import os
+import secrets
+import time
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -31,7 +33,10 @@ MAX_BYTES = 65_535  # of a VARCHAR
 MAX_TERMS = 7_000  # of a passage; hashed and parted by spaces they fit into a VARCHAR
 BATCH = 500
 FIELDS = ["id", "title", "text", "url", "language", "entities", "origin"]
-CONSISTENCY = "Session"  # what one process wrote it also reads; Strong would wait for all others
+CONSISTENCY = "Session"  # what one process wrote it also reads; Strong waits for all others
+REVISION = "zhizhi.revision"  # property of a collection: renewed with every change
+# For so many seconds after another process's change is noticed, its writes are waited for.
+CATCHING_UP = 10.0
 
 
 class MilvusError(Exception):
@@ -43,6 +48,8 @@ class Collection:
 
     def __init__(self, client: Any, uri: str, name: str) -> None:
         self.client, self.uri, self.name = client, uri, name
+        self._revision: str | None = None
+        self._strong_until = 0.0
 
     @classmethod
     def connect(cls, folder: Path, uri: str, name: str) -> Collection:
@@ -62,9 +69,13 @@ class Collection:
         try:
             client = MilvusClient(address, token=os.environ.get(TOKEN, ""), timeout=SECONDS)
         except (MilvusException, OSError, ValueError) as error:
-            raise MilvusError(
-                f"{type(error).__name__}: see to {TOKEN}, and that it runs"
-            ) from error
+            remedy = (
+                f"see to {TOKEN}, and that it runs"
+                if "://" in uri
+                else "one process at a time may open a Milvus Lite file: ask the one that has it, or put "
+                "`milvus-lite server` before the file"
+            )
+            raise MilvusError(f"{type(error).__name__}: {remedy}") from error
         return cls(client, uri, name)
 
     def sibling(self, name: str) -> Collection:
@@ -121,6 +132,26 @@ class Collection:
                 timeout=SECONDS,
             )
 
+    def revision(self) -> str:
+        """Differs after every change, by whichever process."""
+        with _reaching():
+            described = self.client.describe_collection(self.name, timeout=SECONDS)
+        revision = f"{self.name}:{(described.get('properties') or {}).get(REVISION, '')}"
+        if revision != self._revision:
+            self._revision = revision
+            self._strong_until = time.monotonic() + CATCHING_UP
+        return revision
+
+    def renew_revision(self) -> None:
+        with _reaching():
+            self.client.alter_collection_properties(
+                self.name, properties={REVISION: secrets.token_hex(8)}, timeout=SECONDS
+            )
+
+    @property
+    def _consistency(self) -> str:
+        return "Strong" if time.monotonic() < self._strong_until else CONSISTENCY
+
     def exists(self) -> bool:
         with _reaching():
             return bool(self.client.has_collection(self.name, timeout=SECONDS))
@@ -138,7 +169,7 @@ class Collection:
         with _reaching():
             rows = self.client.query(
                 self.name, filter="", output_fields=["count(*)"],
-                consistency_level=CONSISTENCY, timeout=SECONDS,
+                consistency_level=self._consistency, timeout=SECONDS,
             )  # fmt: skip
         return int(rows[0]["count(*)"])
 
@@ -163,7 +194,7 @@ class Collection:
             with _reaching():
                 found += self.client.query(
                     self.name, filter=_is_in(field, part), output_fields=fields,
-                    consistency_level=CONSISTENCY, timeout=SECONDS,
+                    consistency_level=self._consistency, timeout=SECONDS,
                 )  # fmt: skip
         return found
 
@@ -202,7 +233,7 @@ class Collection:
                 limit=k,
                 search_params={"metric_type": metric},
                 output_fields=["key"],
-                consistency_level=CONSISTENCY,
+                consistency_level=self._consistency,
                 timeout=SECONDS,
             )[0]
         return [(str(hit["key"]), float(hit["distance"])) for hit in hits]

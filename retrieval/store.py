@@ -8,7 +8,7 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from kg_builder.files import digest
 from kg_builder.passage import Passage
@@ -41,6 +41,14 @@ PART = "#"
 MAX_TITLED = 30  # passages of one title that a question can name; more are the chunks of a book
 MAX_QUESTION, MAX_NAME = 200, 40  # characters: longer ones are looked up by their words only
 _BATCH = 500  # SQLite allows 999 parameters a statement in its oldest builds
+
+
+class IndexedDocument(NamedTuple):
+    """A document of an index, and how many passages it has there."""
+
+    id: str
+    title: str
+    passages: int
 
 
 def document_of(passage_id: str) -> str:
@@ -189,6 +197,17 @@ class PassageStore:
 
     def documents(self) -> int:
         return int(self._rows("SELECT count(DISTINCT document) FROM passage")[0][0])
+
+    def listing(self) -> list[IndexedDocument]:
+        """Every document by id, under the title of its first passage."""
+        return [
+            IndexedDocument(*row[:3])
+            for row in self._rows(
+                # SQLite takes a column without an aggregate from the row that has the minimum.
+                "SELECT document, title, count(*), min(position) FROM passage"
+                " GROUP BY document ORDER BY document"
+            )
+        ]
 
     def languages(self) -> dict[str, int]:
         return dict(self._rows("SELECT language, count(*) FROM passage GROUP BY language"))

@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from kg_builder.files import MANIFEST, sha256_file
-from retrieval.errors import IndexRefusedError
+from retrieval.errors import IndexBusyError, IndexRefusedError
 
 NAME = re.compile(rb"v\d{6,}")
 CURRENT, LOCK, ASIDE = "current", ".lock", ".building"
-KEPT_VERSIONS = 2  # the one in service, and the one that a running search may still read
 
 
 def current_version(folder: Path) -> str | None:
@@ -34,6 +33,16 @@ def current_version(folder: Path) -> str | None:
             "Write the name of a version into it that is there, or build the index again."
         )
     return name.decode()
+
+
+def current_stamp(folder: Path) -> tuple[int, int] | None:
+    """Differs whenever ``current`` has been written anew, None where there is none: cheaper to ask than
+    the name, and it tells an index that was deleted and built again, with version 1 again."""
+    try:
+        stat = (folder / CURRENT).stat()
+    except OSError:
+        return None
+    return stat.st_ino, stat.st_mtime_ns
 
 
 def next_name(folder: Path) -> str:
@@ -62,8 +71,9 @@ def sync(folder: Path) -> None:
 
 
 def prune(folder: Path) -> None:
-    """Delete all but the newest versions."""
-    for stale in sorted(folder.glob("v??????"))[:-KEPT_VERSIONS]:
+    """Delete all versions but the newest, so that what was withdrawn is gone from the disk too. Searches
+    that still read an old one have its files open."""
+    for stale in sorted(folder.glob("v??????"))[:-1]:
         shutil.rmtree(stale, ignore_errors=True)
 
 
@@ -74,7 +84,7 @@ def exclusive(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise IndexRefusedError(
+            raise IndexBusyError(
                 f"{folder} is being changed by another process. Wait until it has finished."
             ) from None
         yield

@@ -24,6 +24,9 @@ from service.batch import batch_routes
 from service.cache import AnswerCache, MemoryCache, RedisCache
 from service.compatible import compatible_routes, error_response, is_compatible
 from service.desk import Desk, Observer
+from service.documents.library import DocumentLibrary
+from service.documents.routes import PATH as DOCUMENTS
+from service.documents.routes import capability_routes, document_routes
 from service.drift import DriftAlarm
 from service.feedback import feedback_routes
 from service.guard import Guard
@@ -38,7 +41,7 @@ from service.page import add_page
 from service.prior import Prior
 from service.problems import Fault, Problem, body_too_large
 from service.requests import Example
-from service.seams import Chain
+from service.seams import Chain, DocumentIndex
 from service.settings import Settings
 from training.attempt import Attempter
 
@@ -93,12 +96,17 @@ def create_app(
         load=None if load is None else lambda: backend(*load()),
     )
     metrics.watch(desk)
+    library = DocumentLibrary(lambda: _index_of(desk), seconds=settings.document_seconds)
+    metrics.gauge("zhizhi_documents_waiting", "Uploaded files that are not in the index yet.",
+                  lambda: library.waiting)  # fmt: skip
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         if load is not None:
             _reload_on_hangup(desk)
+        await run_sync(library.start)
         yield
+        await run_sync(library.close, abandon_on_cancel=True)
         # Requests in flight are done by now, or were given up: the threads need not be waited for.
         await run_sync(partial(desk.backend.close, timeout=5.0), abandon_on_cancel=True)
         if desk.cache is not None:
@@ -129,18 +137,25 @@ def create_app(
     app.include_router(batch_routes(desk, guard, asking))
     app.include_router(compatible_routes(desk, asking))
     app.include_router(feedback_routes(log, guard))
+    app.include_router(document_routes(library, settings, guard))
+    app.include_router(capability_routes(library, guard))
     app.include_router(health_routes(desk, log, guard))
     app.include_router(operations_routes(desk, settings, guard, metrics, alarm))
     add_page(app)
     app.openapi = partial(openapi_document, app)  # type: ignore[method-assign]
     _add_exception_handlers(app, settings)
-    app.add_middleware(BodyLimits, max_bytes=settings.max_body_bytes)
+    app.add_middleware(
+        BodyLimits,
+        max_bytes=settings.max_body_bytes,
+        uploads=DOCUMENTS,
+        max_upload_bytes=settings.max_upload_bytes,
+    )
     app.add_middleware(HeadRequests)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=list(settings.cors_origins),
-            allow_methods=["GET", "POST"],
+            allow_methods=["GET", "POST", "DELETE"],
             allow_headers=["Authorization", "Content-Type", "X-Request-ID"],
             expose_headers=["X-Request-ID", "Retry-After"],
         )
@@ -167,6 +182,12 @@ def _reload_on_hangup(desk: Desk) -> None:
     # Only a main thread may; elsewhere (tests, embedding) there is the admin route.
     with suppress(NotImplementedError, RuntimeError, ValueError, AttributeError):
         loop.add_signal_handler(signal.SIGHUP, start)
+
+
+def _index_of(desk: Desk) -> DocumentIndex | None:
+    """The index in service where documents can be added to it."""
+    index: DocumentIndex | None = getattr(desk.backend.chain, "index", None)
+    return index
 
 
 def _cache(settings: Settings) -> AnswerCache | None:
@@ -224,7 +245,9 @@ def _add_exception_handlers(app: FastAPI, settings: Settings) -> None:
     @app.exception_handler(HTTPException)
     async def on_http(request: Request, error: HTTPException) -> Response:
         if error.status_code == 413:
-            return render(request, body_too_large(settings.max_body_bytes))
+            uploading = request.url.path.endswith(DOCUMENTS)
+            most = settings.max_upload_bytes if uploading else settings.max_body_bytes
+            return render(request, body_too_large(most))
         headers = dict(error.headers or {})
         return render(request, Problem(error.status_code, detail=error.detail, headers=headers))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,16 +11,18 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
 
+from anyio.to_thread import run_sync
 from pydantic import BaseModel
 
 from kg_builder.errors import UserError
+from retrieval.errors import SearchError
 from retrieval.evidence import Reading
 from service.batcher import Batcher
 from service.loop_thread import LoopThread
 from service.problems import Problem
 from service.retrieval_only import NEVER, UNCERTIFIED, RetrievalOnly
 from service.router import Router
-from service.seams import PROFILES, AsyncChain, Chain, Dated, Graded, Sources
+from service.seams import PROFILES, AsyncChain, Chain, Changing, Dated, Graded, Sources
 from service.settings import Settings
 from training.attempt import (
     Attempt,
@@ -30,10 +33,14 @@ from training.attempt import (
     RetrievedPoint,
 )
 
+logger = logging.getLogger(__name__)
+
 # The precisions that a client is offered: what of this a bundle can certify is its own affair.
 PRECISIONS = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.92, 0.94, 0.95, 0.96, 0.97, 0.98, 0.99)
 # Batches that are under way at a model server at a time: it makes its own batches of them.
 REMOTE_WORKERS = 8
+# Longer than this a question does not wait to learn whether the index has changed.
+REVISION_SECONDS = 1.0
 
 
 class Certified(BaseModel):
@@ -102,7 +109,7 @@ class Backend:
             self._ask if self.has_model else None,
             self._read if chain is not None else None,
             model=self.model,
-            index=self.index,
+            index=lambda: self.index,
             speculate=speculate,
             as_of=self._as_of,
         )
@@ -122,6 +129,20 @@ class Backend:
     @property
     def index(self) -> str | None:
         return None if self.chain is None else self.chain.name
+
+    async def revision(self, seconds: float) -> str | None:
+        """The revision of the evidence, "" where it cannot change, None where it could not be learnt within
+        ``seconds``."""
+        chain = self.chain
+        if not isinstance(chain, Changing):
+            return ""
+        try:
+            async with asyncio.timeout(min(seconds, REVISION_SECONDS)):
+                # In a thread: an index that another process has changed is opened anew.
+                return await run_sync(chain.revision, abandon_on_cancel=True)
+        except (TimeoutError, SearchError) as error:
+            logger.warning("nothing is cached, the index does not tell its revision: %r", error)
+            return None
 
     def takes(self, seconds: float, *, model: bool = True) -> bool:
         """Whether one more question would be answered within ``seconds``, as far as can be foreseen: whoever

@@ -1,6 +1,7 @@
 """AnswerCache: answers given lately, in memory or shared through Redis.
 
-Keys name the bundle and the index, so that a new one never gives an old one's answers.
+Keys name the bundle and the revision of the index: a new one never gives an old one's answers, and what was
+withdrawn, or refused for want of a document that has come since, is not asked for again.
 """
 
 from __future__ import annotations

@@ -103,7 +103,8 @@ class Desk:
             request = replace(ticket.request, point=point)
             ticket = replace(ticket, backend=self.backend, request=request)
         with ticket.backend.lease():
-            remembered = await self._remembered(ticket)
+            key = await self._key(ticket)
+            remembered = await self._remembered(ticket, key)
             if remembered is not None:
                 self._tell(ticket, remembered)
                 yield remembered
@@ -111,7 +112,7 @@ class Desk:
             try:
                 async for event in ticket.backend.router.run(ticket.request):
                     if isinstance(event, Outcome):
-                        await self._remember(ticket, event.answer)
+                        await self._remember(key, event.answer)
                         self._tell(ticket, event)
                     yield event
             except QueueFullError as error:
@@ -156,20 +157,33 @@ class Desk:
             except Exception:  # an answer is worth more than the record of it
                 logger.exception("%s failed", type(observer).__name__)
 
-    async def _remembered(self, ticket: Ticket) -> Outcome | None:
+    async def _key(self, ticket: Ticket) -> str | None:
+        """Where in the cache the answer belongs; None: nowhere.
+
+        Made before the answer, so that one that was read while the index changed is kept under the
+        revision before the change, which nobody asks for again.
+        """
         if self.cache is None:
             return None
+        revision = await ticket.backend.revision(ticket.request.deadline - time.monotonic())
+        return None if revision is None else cache_key(ticket, revision)
+
+    async def _remembered(self, ticket: Ticket, key: str | None) -> Outcome | None:
+        if self.cache is None or key is None:
+            return None
         started = time.monotonic()
-        answer = await self.cache.get(cache_key(ticket))
+        answer = await self.cache.get(key)
         if answer is None:
             return None
         total = {"total": round(1000 * (time.monotonic() - started), 2)}
         update = {"id": ticket.request.id, "cached": True, "timings_ms": total, "usage": {}}
         return Outcome(answer.model_copy(update=update), None, None, ())
 
-    async def _remember(self, ticket: Ticket, answer: Answer) -> None:
-        if self.cache is not None and answer.reason not in PASSING and not _degraded(answer):
-            await self.cache.put(cache_key(ticket), answer)
+    async def _remember(self, key: str | None, answer: Answer) -> None:
+        if self.cache is None or key is None:
+            return
+        if answer.reason not in PASSING and not _degraded(answer):
+            await self.cache.put(key, answer)
 
 
 def _degraded(answer: Answer) -> bool:
@@ -177,13 +191,14 @@ def _degraded(answer: Answer) -> bool:
     return answer.abstention in PASSING
 
 
-def cache_key(ticket: Ticket) -> str:
-    """Everything that an answer depends on but the time."""
+def cache_key(ticket: Ticket, revision: str) -> str:
+    """Everything that an answer depends on; ``revision`` is that of the evidence."""
     request, backend = ticket.request, ticket.backend
     return digest(
         [
             backend.model,
             backend.index,
+            revision,
             request.question,
             request.language,
             request.fallback,

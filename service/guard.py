@@ -25,6 +25,9 @@ from service.settings import PREFIX, Settings
 
 logger = logging.getLogger(__name__)
 
+# What, without keys, a caller may do only on the machine of the server.
+LOCAL: frozenset[Scope] = frozenset({"documents", "admin"})
+
 BEARER = {"WWW-Authenticate": 'Bearer realm="zhizhi"'}
 
 
@@ -92,7 +95,7 @@ class Guard:
     def caller(self, request: Request, scope: Scope) -> Caller:
         """Raises Problem 401 without a key, 403 without the scope."""
         if self._ring is None:
-            if scope == "admin" and (reason := _not_local(request)):
+            if scope in LOCAL and (reason := _not_local(request)):
                 detail = f"Without keys this is for programs of the same machine alone: {reason}."
                 raise Problem(403, "forbidden", detail)
             return Caller(f"ip:{request.client.host if request.client else '-'}")

@@ -28,8 +28,8 @@ from kg_builder.files import write_text
 
 logger = logging.getLogger(__name__)
 
-Scope = Literal["ask", "feedback", "admin"]
-SCOPES: tuple[Scope, ...] = ("ask", "feedback", "admin")
+Scope = Literal["ask", "feedback", "documents", "admin"]
+SCOPES: tuple[Scope, ...] = ("ask", "feedback", "documents", "admin")
 
 KEY = re.compile(r"zz_([0-9a-f]{8})_([A-Za-z0-9_-]{43})")
 

@@ -23,6 +23,7 @@ REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 # A body that has not come whole after this many seconds is given up.
 BODY_SECONDS = 30.0
+UPLOAD_SECONDS = 600.0  # and one with documents
 
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -114,22 +115,36 @@ class BodyLimits:
     """Refuses a body that is too large, before it is read where its length is declared, and one
     that does not come."""
 
-    def __init__(self, app: ASGIApp, max_bytes: int, seconds: float = BODY_SECONDS) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        max_bytes: int,
+        seconds: float = BODY_SECONDS,
+        *,
+        uploads: str = "-",
+        max_upload_bytes: int = 0,
+    ) -> None:
+        """``uploads`` is the path to which bodies of up to ``max_upload_bytes`` are sent."""
         self.app = app
         self.max_bytes = max_bytes
         self.seconds = seconds
+        self.uploads = uploads
+        self.max_upload_bytes = max_upload_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
+        uploading = scope["method"] == "POST" and scope["path"].endswith(self.uploads)
+        most = self.max_upload_bytes if uploading else self.max_bytes
+        seconds = UPLOAD_SECONDS if uploading else self.seconds
         declared = Headers(scope=scope).get("content-length", "")
-        if declared.isdecimal() and int(declared[:18]) > self.max_bytes:
-            problem = body_too_large(self.max_bytes)
+        if declared.isdecimal() and int(declared[:18]) > most:
+            problem = body_too_large(most)
             problem.headers["Connection"] = "close"  # rather than read what follows
             return await problem.response()(scope, receive, send)
 
         size, complete = 0, False
-        until = asyncio.get_running_loop().time() + self.seconds
+        until = asyncio.get_running_loop().time() + seconds
 
         async def receiving() -> Message:
             nonlocal size, complete
@@ -143,7 +158,7 @@ class BodyLimits:
             if message["type"] == "http.request":
                 size += len(message.get("body", b""))
                 complete = not message.get("more_body", False)
-                if size > self.max_bytes:
+                if size > most:
                     raise HTTPException(413)
             return message
 

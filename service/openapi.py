@@ -54,6 +54,7 @@ RETRIEVED = DIRECT | {
             "passage_id": "岳云#0",
             "title": "岳云",
             "url": "",
+            "location": {"page": 3, "heading": "生平"},
             "quote": "岳云的父亲是岳飞",
             "start": 0,
             "end": 8,

@@ -136,6 +136,7 @@ class _Run:
 
     request: Request
     started: float
+    index: str | None  # the evidence at hand when the question came
     state: State = State.START
     states: list[State] = field(default_factory=lambda: [State.START])
     abstention: Abstention | None = None
@@ -157,7 +158,7 @@ class Router:
     """Decides the way of each question.
 
     ``ask`` (None without a model) puts a question to the model, ``read`` (None without retrieval) to
-    the retrieval chain; ``model`` and ``index`` are the names that every answer carries. Where
+    the retrieval chain; ``model`` and what ``index`` says are the names that every answer carries. Where
     ``speculate`` says so of a question, retrieval starts beside the generation and is given up when the
     model knows. ``as_of`` dates the sources of a reading.
     """
@@ -168,7 +169,7 @@ class Router:
         read: Read | None,
         *,
         model: str,
-        index: str | None = None,
+        index: Callable[[], str | None] = lambda: None,
         speculate: Callable[[str], bool] | None = None,
         clock: Callable[[], float] = time.monotonic,
         as_of: Callable[[Reading], str | None] = lambda _: None,
@@ -191,7 +192,7 @@ class Router:
 
     async def run(self, request: Request) -> AsyncIterator[Step | Outcome]:
         """Yield a Step for every state that is entered, and the Outcome last."""
-        run = _Run(request, self._clock())
+        run = _Run(request, self._clock(), self._index())
         try:
             run.small_talk = small_talk(request.question)
             run.time_dependent = is_time_dependent(request.question)
@@ -343,7 +344,7 @@ class Router:
             closest=_closest(reading) if route == "refused" and reading else (),
             evidence=reading.evidence[:EVIDENCE_SHOWN] if reading else (),
             model=self._model,
-            index=self._index,
+            index=run.index,
             provider=(reading.provider or None) if reading else None,
             threshold=point.threshold if point else None,
             operating_point=point,

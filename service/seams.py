@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
+from kg_builder.passage import Passage
 from retrieval.evidence import Reading
 from training.attempt import Attempt
 
@@ -35,6 +37,57 @@ class AsyncChain(Protocol):
     async def aanswer(
         self, question: str, *, sources: Sources, deadline: float | None
     ) -> Reading: ...
+
+
+@runtime_checkable
+class Changing(Protocol):
+    """A chain whose evidence may change while it is served: answers of another revision are not its own.
+    Asked in a thread; raises SearchError where it cannot be told."""
+
+    def revision(self) -> str: ...
+
+
+Progress = Callable[[str, int, int], None]  # stage, done, total
+
+
+class IndexedDocument(Protocol):
+    """A document of an index, and how many passages it has there."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def title(self) -> str: ...
+
+    @property
+    def passages(self) -> int: ...
+
+
+class DocumentIndex(Protocol):
+    """An index whose documents may be changed while it is served. ``shared``: by other processes too."""
+
+    folder: Path
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def revision(self) -> str: ...
+
+    @property
+    def shared(self) -> bool: ...
+
+    def documents(self) -> Sequence[IndexedDocument]: ...
+
+    def add(
+        self,
+        passages: Iterable[Passage],
+        *,
+        replacing: Iterable[str] = (),
+        progress: Progress | None = None,
+    ) -> object: ...
+
+    def delete(self, ids: Iterable[str], *, progress: Progress | None = None) -> int: ...
 
 
 @runtime_checkable

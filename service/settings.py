@@ -148,6 +148,28 @@ class Settings(BaseSettings):
         ge=1024,
         description="Largest request body; a larger one is answered with 413.",
     )
+    max_document_bytes: int = Field(
+        default=20 * 2**20, ge=1, description="Largest file that may be uploaded as a document."
+    )
+    max_upload_bytes: int = Field(
+        default=100 * 2**20,
+        ge=1024,
+        description="Largest request that uploads documents; a larger one is answered with 413.",
+    )
+    max_upload_files: int = Field(
+        default=100, ge=1, le=1000, description="Most files in one such request."
+    )
+    max_documents: int = Field(
+        default=10_000, ge=1, description="Most documents that uploads may fill the index to."
+    )
+    document_types: str = Field(
+        default="",
+        description="Endings of the files that may be uploaded, such as pdf,docx,md; empty: all that can "
+        "be read.",
+    )
+    document_seconds: float = Field(
+        default=600.0, gt=0, description="Longest time that reading one uploaded file may take."
+    )
     max_connections: int = Field(
         default=2000, ge=1, description="Connections at once; further ones are answered with 503."
     )

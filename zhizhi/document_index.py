@@ -13,6 +13,8 @@ from typing import Any
 
 from kg_builder.errors import UserError
 from kg_builder.files import digest, sha256_file, write_json
+from kg_builder.passage import Passage
+from service.documents.uploads import UploadStore
 from zhizhi import __version__
 from zhizhi.commands.options import RUN
 from zhizhi.recipe import EMBEDDED
@@ -46,7 +48,8 @@ def update_index(
     embedder_name: str | None = None,
     quiet: bool = False,
 ) -> None:
-    """Have the index in ``folder`` hold ``documents`` alone; does nothing where it does already.
+    """Have the index in ``folder`` hold ``documents``, and what was uploaded to it; does nothing where it
+    does already. What was withdrawn over HTTP does not come back.
 
     Without an ``embedder_name`` the embedded embedder is trained on the documents, or none where torch is
     not installed: words alone are searched then. Raises DocumentsError where a document is absent, where
@@ -75,7 +78,9 @@ def update_index(
     chunks = ChunkSettings()
     contents = [(name, sha256_file(path)) for name, path in files]
     wanted = digest([__version__, embedder_name, chunks.model_dump(), contents])
-    if version is not None and (made["digest"], made["version"]) == (wanted, version):
+    changes = UploadStore(folder).changes  # made over HTTP since: no reason to begin anew
+    finished = version is not None and made.get("version") is not None
+    if finished and version in (made["version"], changes.version) and made["digest"] == wanted:
         console.print(f"{folder}: nothing has changed in {shown}", markup=False, soft_wrap=True)
         return
     console.print(f"{folder}: indexing {shown} …", markup=False, soft_wrap=True)
@@ -85,10 +90,35 @@ def update_index(
     write_json(folder / SOURCES, known | {"version": None})
     index = build_index(
         documents, folder, embedder_name=embedder_name, chunk=chunks.size,
-        overlap=chunks.overlap, quiet=quiet,
+        overlap=chunks.overlap, uploaded=_uploaded(folder), withdrawn=changes.withdrawn,
+        quiet=quiet,
     )  # fmt: skip
     write_json(folder / SOURCES, known | {"version": index.name})
+    if changes.withdrawn:
+        left = ", ".join(sorted(changes.withdrawn))
+        console.print(f"withdrawn, and left out: {left}", markup=False, soft_wrap=True)
     console.print(f"{index.size:,} passages in {folder}", markup=False, soft_wrap=True)
+
+
+def _uploaded(folder: Path) -> list[Passage]:
+    """The passages of the documents that were uploaded and that the index still holds."""
+    from retrieval.documents import read_document
+    from retrieval.engines import open_index
+    from retrieval.errors import IndexRefusedError
+
+    store = UploadStore(folder)
+    try:
+        held: set[str] | None = {document.id for document in open_index(folder).documents()}
+    except IndexRefusedError:
+        held = None  # absent or damaged: it cannot say what was deleted from it
+    return [
+        passage
+        for upload in store.all()
+        if upload.state == "ready"
+        and (held is None or upload.id in held)
+        and store.content(upload).exists()
+        for passage in read_document(upload.id, store.content(upload).read_bytes()).passages
+    ]
 
 
 def _files(documents: Sequence[Path]) -> Iterator[tuple[str, Path]]:

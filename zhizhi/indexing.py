@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -102,14 +102,25 @@ def build_index(
     milvus: str | None = None,
     chunk: int,
     overlap: int,
+    uploaded: Sequence[Passage] = (),
+    withdrawn: Collection[str] = (),
     quiet: bool = False,
 ) -> PassageIndex:
-    """Index the documents below ``paths`` alone, whatever the folder held before."""
+    """Index the documents below ``paths`` alone, whatever the folder held before.
+
+    ``uploaded`` passages come in too, in place of documents of the same id; those that were ``withdrawn``
+    stay out.
+    """
     from retrieval.documents.sources import Sources
+    from retrieval.store import file_of
 
     sources = Sources()
     passages, _ = _read(paths, sources, chunk, overlap)
+    without = {*withdrawn, *map(file_of, uploaded)}
+    passages = [passage for passage in passages if file_of(passage) not in without] + [*uploaded]
     console.print(f"{len(passages):,} passages read")
+    if not passages:
+        embedder_name = NO_EMBEDDER  # all was withdrawn: there is nothing to learn from
     if embedder_name == EMBEDDED:
         console.print("training the embedder on them …")
     chosen = embedder(embedder_name, passages)

@@ -1,5 +1,6 @@
 // The page: settings, examples, the composer and the log of exchanges.
 
+import { DocumentPanel } from "./documents.js";
 import { ask, get, rate, ServiceProblem } from "./stream.js";
 import { el, Exchange } from "./view.js";
 import { words } from "./words.js";
@@ -43,6 +44,7 @@ function speak() {
   $("language").textContent = say().other;
   $("language").lang = language === "zh" ? "en" : "zh-CN";
   $("forget").title = say().forget_long;
+  panel.speak();
   showTheme();
   showPoints();
   showExamples();
@@ -174,7 +176,7 @@ async function submit(question) {
     if (error.name === "AbortError") exchange.failed(say().stopped);
     else if (error.status === 401) {
       exchange.failed(say().key_wanted);
-      wantKey(question);
+      wantKey(() => submit(question));
     } else exchange.failed(error instanceof ServiceProblem ? error.message : say().offline);
   } finally {
     current = null;
@@ -183,8 +185,8 @@ async function submit(question) {
   }
 }
 
-/** Ask for the API key of a service that wants one, then ask the question again. */
-function wantKey(question) {
+/** Ask for the API key of a service that wants one, then do again what needed it. */
+function wantKey(then) {
   const dialog = $("keys");
   $("key").value = "";
   dialog.returnValue = "";
@@ -192,7 +194,7 @@ function wantKey(question) {
     const key = $("key").value.trim();
     if (dialog.returnValue !== "use" || !key) return;
     store.set("key", key);
-    submit(question);
+    then();
   };
   dialog.showModal();
 }
@@ -257,6 +259,10 @@ $("forget").addEventListener("click", () => {
   $("question").focus();
 });
 
+// ---- documents ----
+
+const panel = new DocumentPanel({ say, key: () => store.get("key", null), wantKey });
+
 // ---- start ----
 
 for (const answer of store.get("history", [])) {
@@ -271,6 +277,7 @@ busy(false);
 if (matchMedia("(hover: hover)").matches) $("question").focus();
 if (exchanges.length) exchanges.at(-1).element.scrollIntoView({ block: "start" });
 
+get("v1/capabilities", store.get("key", null)).then(({ documents }) => panel.offer(documents)).catch(() => {});
 get("v1/examples").then((found) => { examples = found; showExamples(); }).catch(() => {});
 get("v1/operating-points").then((found) => {
   points = found;

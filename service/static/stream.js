@@ -65,8 +65,47 @@ export async function* ask(request, key, signal) {
   }
 }
 
-export async function get(path) {
-  const response = await fetch(path, { headers: { Accept: "application/json" } });
-  if (!response.ok) throw new ServiceProblem({}, response.status);
+export async function get(path, key) {
+  const headers = { Accept: "application/json" };
+  if (key) headers.Authorization = `Bearer ${key}`;
+  const response = await fetch(path, { headers });
+  if (!response.ok) throw new ServiceProblem(await response.json().catch(() => ({})), response.status);
   return response.json();
+}
+
+/** The first `limit` documents, and what may be uploaded. */
+export function fetchDocuments(limit, key) {
+  return get(`v1/documents?limit=${Math.min(limit, 1000)}`, key);
+}
+
+/** Sends files ({file, name}); `onProgress` is told the share that is sent. fetch cannot tell that. */
+export function uploadFiles(files, key, onProgress) {
+  const form = new FormData();
+  for (const { file, name } of files) form.append("files", file, name);
+  return new Promise((done, failed) => {
+    const request = new XMLHttpRequest();
+    request.open("POST", "v1/documents");
+    if (key) request.setRequestHeader("Authorization", `Bearer ${key}`);
+    request.responseType = "json";
+    request.upload.addEventListener("progress", (event) => {
+      if (event.lengthComputable) onProgress(event.loaded / event.total);
+    });
+    request.addEventListener("load", () => {
+      if (request.status < 300) done(request.response);
+      else failed(new ServiceProblem(request.response ?? {}, request.status));
+    });
+    request.addEventListener("error", () => failed(new TypeError("offline")));
+    request.send(form);
+  });
+}
+
+/** Once this returns nothing is answered from the document. */
+export async function withdrawDocument(id, key) {
+  const path = id.split("/").map(encodeURIComponent).join("/");
+  const headers = { Accept: "application/json" };
+  if (key) headers.Authorization = `Bearer ${key}`;
+  const response = await fetch(`v1/documents/${path}`, { method: "DELETE", headers });
+  // One that is gone already is as good as withdrawn.
+  if (!response.ok && response.status !== 404)
+    throw new ServiceProblem(await response.json().catch(() => ({})), response.status);
 }

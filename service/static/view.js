@@ -45,6 +45,13 @@ export function safeUrl(url) {
   }
 }
 
+/** The address of a source; of a PDF, of the very page. */
+function addressOf(item) {
+  const url = safeUrl(item.url);
+  const page = item.location?.page;
+  return url && page && !new URL(url).hash ? `${url}#page=${page}` : url;
+}
+
 export function badge(route, say) {
   return el("span", { className: "badge", "data-route": route },
     el("i", { "aria-hidden": "true" }), el("b", {}, say[route]));
@@ -84,14 +91,17 @@ function cited(answer, id) {
 }
 
 function source(item, say, id) {
-  const url = safeUrl(item.url);
+  const url = addressOf(item);
+  const place = item.location ? say.location(item.location) : "";
   const title = item.title || item.url || "—";
   return el("li", { id: item.number ? `${id}-${item.number}` : "" },
     el("div", { className: "source-title" },
       item.number ? el("span", { className: "number" }, String(item.number)) : null,
       url ? el("a", { href: url, rel: "noopener noreferrer nofollow", target: "_blank" }, title)
         : el("span", {}, title),
-      el("span", { className: "kind" }, say[`source_${item.source}`] ?? item.source)),
+      place ? el("span", { className: "place" }, place) : null,
+      el("span", { className: "kind", title: item.fetched ? say.fetched(item.fetched) : null },
+        item.snippet ? say.source_snippet : say[`source_${item.source}`] ?? item.source)),
     el("blockquote", {}, ...highlighted(item.text, item.quotes)));
 }
 
@@ -101,13 +111,16 @@ function evidence(answer, say, id) {
   let items;
   if (answer.citations.length) {
     items = answer.citations.map((c) => ({
-      number: c.number, title: c.title, url: c.url, source: c.source,
+      number: c.number, title: c.title, url: c.url, source: c.source, location: c.location,
+      fetched: c.fetched, snippet: c.snippet,
       text: passages.get(c.passage_id)?.passage.text ?? c.quote, quotes: [c.quote],
     }));
   } else if (answer.route === "refused") {
     const quotes = (e) => answer.closest.filter((c) => c.passage_id === e.passage.id).map((c) => c.quote);
     items = answer.evidence.map((e) => ({
       title: e.passage.title, url: e.passage.url, source: e.source, text: e.passage.text, quotes: quotes(e),
+      location: answer.closest.find((c) => c.passage_id === e.passage.id)?.location ?? e.passage.locations?.[0],
+      fetched: e.fetched, snippet: e.snippet,
     }));
     items.sort((a, b) => b.quotes.length - a.quotes.length);
   } else return null;

@@ -2,6 +2,9 @@
 
 const percent = (value, digits = 0) => `${(100 * value).toFixed(digits)}%`;
 
+const size = (bytes) => `${+(bytes / 2 ** 20).toPrecision(2)} MB`;
+const takes = (name, limits) => limits.types.some((ending) => name.toLowerCase().endsWith(ending));
+
 export const words = {
   zh: {
     html: "zh-CN",
@@ -75,6 +78,8 @@ export const words = {
     found: (n) => `最接近的资料（${n}）`,
     source_index: "索引",
     source_web: "网页",
+    source_snippet: "搜索摘要，没有读原网页",
+    fetched: (time) => `读取于 ${new Date(time).toLocaleString("zh-CN")}`,
     details: "详情",
     fact_model: "模型",
     fact_index: "索引",
@@ -96,6 +101,31 @@ export const words = {
       outside_calibration: "问题超出标定范围",
       implausible_answer: "模型的答案不是所问的那一类",
     },
+    documents: "资料",
+    close: "关闭",
+    drop: "把文件拖到这里，或者",
+    choose: "选择文件",
+    more_documents: "显示更多",
+    upload_limits: (l) =>
+      `${l.types.map((t) => t.slice(1)).join("、")}；每个文件不超过 ${size(l.file_bytes)}，一次不超过 ${l.files} 个、${size(l.request_bytes)}。`,
+    upload_too_much: (l) => `一次最多上传 ${l.files} 个文件，共 ${size(l.request_bytes)}。请分几次上传。`,
+    refused_file: (file, name, l) =>
+      !takes(name, l) ? `${name}：这里不收这种文件。`
+        : file.size > l.file_bytes ? `${name}：有 ${size(file.size)}，超过了 ${size(l.file_bytes)}。请分成几个文件。`
+          : file.size ? null : `${name}：是空文件。`,
+    uploading: (n) => `正在上传 ${n} 个文件…`,
+    document_count: (n) => (n ? `${n} 份` : "还没有资料"),
+    document_state: (d) => ({
+      waiting: "等待处理…", reading: "正在读取…", indexing: "正在编入索引…", failed: "没有收入",
+      ready: `可以查到 · ${d.passages} 段`,
+    })[d.state],
+    left_out: (n) => `有 ${n} 处没有收入`,
+    withdraw: (name) => `删除「${name}」`,
+    withdraw_short: "删除",
+    withdraw_sure: "删除后不再用它回答。",
+    withdraw_yes: "确定删除",
+    withdrawn: (name) => `「${name}」已经删除。`,
+    location: (l) => [l.page && `第 ${l.page} 页`, l.sheet, l.row && `第 ${l.row} 行`, l.line && !l.page && `第 ${l.line} 行`, l.heading].filter(Boolean).join(" · "),
     cached: "缓存",
     chosen: (precision) => `≥ ${percent(precision)}`,
     default_point: "默认",
@@ -185,6 +215,8 @@ export const words = {
     found: (n) => `Closest sources (${n})`,
     source_index: "index",
     source_web: "web",
+    source_snippet: "search snippet, page not read",
+    fetched: (time) => `read ${new Date(time).toLocaleString("en")}`,
     details: "Details",
     fact_model: "Model",
     fact_index: "Index",
@@ -206,6 +238,31 @@ export const words = {
       outside_calibration: "the question is outside of what was calibrated",
       implausible_answer: "what it said is another kind of thing than was asked",
     },
+    documents: "Documents",
+    close: "Close",
+    drop: "Drop files here, or",
+    choose: "Choose files",
+    more_documents: "Show more",
+    upload_limits: (l) =>
+      `${l.types.map((t) => t.slice(1)).join(", ")}; up to ${size(l.file_bytes)} a file, ${l.files} files and ${size(l.request_bytes)} at a time.`,
+    upload_too_much: (l) => `At most ${l.files} files and ${size(l.request_bytes)} at a time: upload them in parts.`,
+    refused_file: (file, name, l) =>
+      !takes(name, l) ? `${name}: files of this kind are not taken here.`
+        : file.size > l.file_bytes ? `${name}: ${size(file.size)} is more than ${size(l.file_bytes)}. Cut it into several files.`
+          : file.size ? null : `${name}: it is empty.`,
+    uploading: (n) => `Uploading ${n} ${n === 1 ? "file" : "files"}…`,
+    document_count: (n) => (n ? `${n}` : "none yet"),
+    document_state: (d) => ({
+      waiting: "Waiting…", reading: "Reading…", indexing: "Indexing…", failed: "Not taken in",
+      ready: `Can be found · ${d.passages} ${d.passages === 1 ? "passage" : "passages"}`,
+    })[d.state],
+    left_out: (n) => `${n} ${n === 1 ? "part was" : "parts were"} left out`,
+    withdraw: (name) => `Delete “${name}”`,
+    withdraw_short: "Delete",
+    withdraw_sure: "Nothing will be answered from it.",
+    withdraw_yes: "Delete it",
+    withdrawn: (name) => `“${name}” is deleted.`,
+    location: (l) => [l.page && `p. ${l.page}`, l.sheet, l.row && `row ${l.row}`, l.line && !l.page && `line ${l.line}`, l.heading].filter(Boolean).join(" · "),
     cached: "cached",
     chosen: (precision) => `≥ ${percent(precision)}`,
     default_point: "default",

@@ -1,7 +1,8 @@
 """The small world's service as a process of its own.
 
-``python -m tests.service.serving [SECONDS] [MODEL] [READING]``; MODEL is ``small``, or ``none`` for
-retrieval alone.
+``python -m tests.service.serving [SECONDS] [MODEL] [READING]``; MODEL is ``small``, or ``none`` for retrieval
+alone. The environment's SMALL_INDEX names an index that documents can be added to; the library answers as
+ever.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO
 
 
@@ -53,6 +55,7 @@ def serving(
 
 def main() -> int:
     from kg_builder.errors import UserError
+    from retrieval.engines import open_index
     from service.app import create_app
     from service.retrieval_only import RetrievalOnly
     from service.server import bind, serve
@@ -68,7 +71,10 @@ def main() -> int:
         reading = float(sys.argv[3]) if len(sys.argv) > 3 else 0.05
 
         def load() -> tuple[SmallModel | RetrievalOnly, SmallLibrary]:
-            return RetrievalOnly() if alone else SmallModel(seconds), SmallLibrary(reading)
+            library = SmallLibrary(reading)
+            if folder := os.environ.get("SMALL_INDEX"):
+                library.index = open_index(Path(folder))
+            return RetrievalOnly() if alone else SmallModel(seconds), library
 
         app = create_app(settings, *load(), examples=() if alone else EXAMPLES, load=load)
         return serve(

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from kg_builder.passage import Passage
+from retrieval.index import Index
 from service.settings import settings_table
 from tests.service.serving import serving
 
@@ -24,8 +26,12 @@ ADDRESS = "http://127.0.0.1:8000"
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    log = tmp_path_factory.mktemp("log") / "questions.db"
-    with serving(ZHIZHI_LOG_URL=f"sqlite:///{log}") as (_, url):
+    folder = tmp_path_factory.mktemp("served")
+    Index.build(
+        [Passage(id="shen.md#0", title="沈云舟", text="沈云舟的父亲是沈怀远。")], folder / "index"
+    )
+    log = f"sqlite:///{folder}/questions.db"
+    with serving(ZHIZHI_LOG_URL=log, SMALL_INDEX=str(folder / "index")) as (_, url):
         yield url.rstrip("/")
 
 
@@ -43,7 +49,7 @@ def test_there_is_something_to_execute() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", range(len(BLOCKS)))
-def test_the_examples_work(number: int, url: str) -> None:
+def test_the_examples_work(number: int, url: str, tmp_path: Path) -> None:
     language, code = BLOCKS[number]
     code = code.replace(ADDRESS, url)
     if language == "bash" and shutil.which("curl") is None:
@@ -51,7 +57,7 @@ def test_the_examples_work(number: int, url: str) -> None:
     program = ["bash", "-euc", code.replace("curl ", "curl --fail-with-body ")]
     if language == "python":
         program = [sys.executable, "-c", code]
-    done = subprocess.run(program, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(program, capture_output=True, text=True, timeout=120, cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.strip()
     if "/v1/qa " in code:

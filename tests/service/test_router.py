@@ -30,7 +30,7 @@ def router_of(model: SmallModel, library: SmallLibrary | None, delay: float = 0.
         ask,
         None if library is None else read,
         model=model.name,
-        index=None if library is None else library.name,
+        index=lambda: None if library is None else library.name,
         as_of=lambda _: "2026-11-29",
     )
 

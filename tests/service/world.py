@@ -13,6 +13,7 @@ from fastapi import FastAPI
 
 from kg_builder.errors import UserError
 from kg_builder.passage import Passage
+from retrieval.engines import PassageIndex
 from retrieval.evidence import Citation, Evidence, Reading
 from service.requests import Example
 from service.seams import Sources
@@ -102,6 +103,7 @@ class SmallLibrary:
         self.seconds = seconds
         self.error = error
         self.asked: list[tuple[str, Sources]] = []
+        self.index: PassageIndex | None = None
 
     def answer(self, question: str, *, sources: Sources, deadline: float | None) -> Reading:
         assert deadline is None or deadline > 0

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
+from functools import partial
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ import pytest
 from kg_builder.files import read_manifest
 from retrieval.engines import open_index
 from retrieval.versions import current_version
+from service.documents.library import DocumentLibrary
 from tests.commands import zhizhi
 from tests.runs import SmallRun
 from tests.zhizhi.documents import ROOT, zhizhi_serve
@@ -95,6 +99,37 @@ def test_what_was_changed_by_other_commands_is_made_again(docs: Path, index: Pat
     assert zhizhi("index", "delete", "docs/a.md", "--index", index).returncode == 0
     update(docs, index)
     assert open_index(index).size == 1
+
+
+def test_what_came_and_went_over_http_stays_so(docs: Path, index: Path) -> None:
+    """A restart brings no withdrawn document back and loses no uploaded one, changed folder or not."""
+    (docs / "b.txt").write_text("临江位于东海道。", encoding="utf-8")
+    update(docs, index)
+    library = DocumentLibrary(partial(open_index, index), seconds=60)
+    try:
+        library.submit([("new.md", BytesIO("海宁城的市花是茉莉。".encode()))])
+        gone = library.withdraw("docs/a.md")
+        assert gone is not None
+        assert gone.result(60) == 1
+        while library.waiting:
+            time.sleep(0.05)
+    finally:
+        library.close()
+
+    def held() -> set[str]:
+        return {document.id for document in open_index(index).documents()}
+
+    assert held() == {"docs/b.txt", "new.md"}
+    version = current_version(index)
+    update(docs, index)
+    assert current_version(index) == version  # nothing to do
+    (docs / "c.txt").write_text("海宁城建于1432年。", encoding="utf-8")
+    update(docs, index)
+    assert held() == {"docs/b.txt", "docs/c.txt", "new.md"}
+    # Deleted on the command line, an uploaded document is gone as well.
+    assert zhizhi("index", "delete", "new.md", "--index", index).returncode == 0
+    update(docs, index)
+    assert held() == {"docs/b.txt", "docs/c.txt"}
 
 
 def test_an_index_of_other_documents_is_not_overwritten(docs: Path, index: Path) -> None:

@@ -1,0 +1,1 @@
+"""Documents of the served index over HTTP: taken in, listed, withdrawn while questions are answered."""
