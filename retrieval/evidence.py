@@ -19,6 +19,10 @@ Reason = Literal[
 ]
 
 
+# What was down when an answer came about that is an answer all the same.
+Degraded = Literal["reader_unavailable"]  # the reading model; the span reader stood in for it
+
+
 class Evidence(BaseModel):
     """A passage judged against one question. ``score`` is comparable only within one answer."""
 
@@ -64,4 +68,5 @@ class Reading(BaseModel):
     closest: tuple[Citation, ...] = ()
     evidence: tuple[Evidence, ...] = ()
     provider: str = ""
+    degraded: tuple[Degraded, ...] = ()
     timings_ms: dict[str, float] = {}

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from kg_builder.question import Language
-from retrieval.evidence import Citation, Evidence
+from retrieval.evidence import Citation, Degraded, Evidence
 from training.attempt import OperatingPoint
 
 Route = Literal["direct", "retrieval", "refused"]
@@ -49,6 +49,7 @@ class Answer(BaseModel):
     model: str  # the bundle that made it; "retrieval-only" where no model is served
     index: str | None = None
     provider: str | None = None
+    degraded: tuple[Degraded, ...] = ()  # what was down, and could be done without
     threshold: float | None = None
     # Threshold, bound, n and δ that were used; None, as is the threshold, where there is no model.
     operating_point: OperatingPoint | None = None

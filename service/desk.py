@@ -173,7 +173,7 @@ class Desk:
 
 def _degraded(answer: Answer) -> bool:
     """Whether the answer came about because something was down."""
-    return answer.abstention in PASSING
+    return answer.abstention in PASSING or bool(answer.degraded)
 
 
 def cache_key(ticket: Ticket) -> str:

@@ -295,6 +295,7 @@ class Router:
             model=self._model,
             index=self._index,
             provider=(reading.provider or None) if reading else None,
+            degraded=reading.degraded if reading else (),
             threshold=point.threshold if point else None,
             operating_point=point,
             timings_ms=run.timings,

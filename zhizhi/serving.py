@@ -155,7 +155,8 @@ def open_to_serve(
 ) -> tuple[CalibratedModel, RetrievalChain]:
     """A run as it is served: ``open_run``, and a small model in one thread."""
     model, chain = open_run(out, settings, index_folder)
-    _use_few_threads(model)
+    if settings is None or not settings.model_url:  # one elsewhere needs no torch here
+        _use_few_threads(model)
     return model, chain
 
 
