@@ -51,6 +51,12 @@ DESCRIPTION = """Answers what it is sure of, looks up what it is not, and says �
 
 知之为知之,不知为不知,是知也。"""
 
+# Headers of OpenAI's SDKs: a browser asks beforehand whether it may send them.
+STAINLESS = (
+    *("Arch", "Async", "Custom-Poll-Interval", "Helper-Method", "Lang", "OS", "Package-Version"),
+    *("Poll-Helper", "Read-Timeout", "Retry-Count", "Runtime", "Runtime-Version", "Timeout"),
+)
+
 # What nginx logs for a client that hung up; nobody is left to read it.
 CLIENT_CLOSED_REQUEST = 499
 
@@ -141,7 +147,12 @@ def create_app(
             CORSMiddleware,
             allow_origins=list(settings.cors_origins),
             allow_methods=["GET", "POST"],
-            allow_headers=["Authorization", "Content-Type", "X-Request-ID"],
+            allow_headers=[
+                *("Authorization", "Content-Type", "X-Request-ID"),
+                # What OpenAI's SDKs send along from a browser.
+                *(f"X-Stainless-{name}" for name in STAINLESS),
+                *("OpenAI-Organization", "OpenAI-Project", "OpenAI-Beta"),
+            ],
             expose_headers=["X-Request-ID", "Retry-After"],
         )
     app.add_middleware(RequestIds, on_request=metrics.request)

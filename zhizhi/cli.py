@@ -28,7 +28,7 @@ from zhizhi.commands.options import (
     print_json,
 )
 from zhizhi.extras import check_packages, missing_extra
-from zhizhi.stage import console
+from zhizhi.terminal import console
 
 app = typer.Typer(
     name="zhizhi",
@@ -185,7 +185,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _fail(message: str) -> NoReturn:
     # What is in brackets is part of the message, not markup: zhizhi[documents].
-    console.print(f"[bold red]Error:[/bold red] {escape(message)}", soft_wrap=True)
+    console.print(f"[bold red]Error:[/bold red] {escape(message)}", markup=True, soft_wrap=True)
     sys.exit(2)
 
 

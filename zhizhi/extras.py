@@ -27,7 +27,6 @@ EXTRA_OF = {
     "pymilvus": "milvus",
     "sentence_transformers": "embedder",
     "bitsandbytes": "quantised",
-    "mcp": "mcp",
     "opentelemetry": "tracing",
 }
 PACKAGES = ("kg_builder", "training", "retrieval", "service", "eval")

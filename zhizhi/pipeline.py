@@ -24,7 +24,8 @@ from kg_builder.question import Question
 from training.label import Label
 from training.split import ALONE, launched
 from zhizhi.recipe import Recipe
-from zhizhi.stage import Stages, console
+from zhizhi.stage import Stages
+from zhizhi.terminal import console
 
 if TYPE_CHECKING:
     from training.generation import Model
@@ -81,7 +82,7 @@ def train(
     # 1. The graph becomes questions with checkable answers, split by entity, and passages.
     from kg_builder.build import build
 
-    console.print(stages.head("Questions and passages from the graph"))
+    console.print(stages.head("Questions and passages from the graph"), markup=True)
     if split_work.first:
         build(recipe.build, out / "graph")  # skips itself where the files are the same
     split_work.wait()
@@ -355,7 +356,7 @@ def _base(
 
     if recipe.base_model != "train":
         where = resolve_base(recipe.base_model)
-        console.print(stages.head(f"Base model: {recipe.base_model}"))
+        console.print(stages.head(f"Base model: {recipe.base_model}"), markup=True)
         local = isinstance(where, Path)
         return where, fingerprint(Path(where)) if local else f"{where}@{recipe.revision}"
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from zhizhi.commands.options import Json, Out, print_json
-from zhizhi.stage import console
+from zhizhi.terminal import console
 
 app = typer.Typer(
     no_args_is_help=True, help="Knowledge graphs to questions with checkable answers."
