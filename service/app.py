@@ -57,6 +57,9 @@ STAINLESS = (
     *("Poll-Helper", "Read-Timeout", "Retry-Count", "Runtime", "Runtime-Version", "Timeout"),
 )
 
+# What FastAPI says of a body that json.loads fails on otherwise than by its syntax: bytes that are no text,
+# brackets without end, numbers of thousands of digits.
+UNPARSED = "There was an error parsing the body"
 # What nginx logs for a client that hung up; nobody is left to read it.
 CLIENT_CLOSED_REQUEST = 499
 
@@ -236,6 +239,8 @@ def _add_exception_handlers(app: FastAPI, settings: Settings) -> None:
     async def on_http(request: Request, error: HTTPException) -> Response:
         if error.status_code == 413:
             return render(request, body_too_large(settings.max_body_bytes))
+        if error.status_code == 400 and error.detail == UNPARSED:
+            return render(request, Problem(400, "invalid-json", "The body is not JSON."))
         headers = dict(error.headers or {})
         return render(request, Problem(error.status_code, detail=error.detail, headers=headers))
 

@@ -163,7 +163,7 @@ class Desk:
         if answer is None:
             return None
         total = {"total": round(1000 * (time.monotonic() - started), 2)}
-        update = {"id": ticket.request.id, "cached": True, "timings_ms": total, "usage": {}}
+        update = {"id": ticket.request.id, "cached": True, "timings_ms": total}
         return Outcome(answer.model_copy(update=update), None, None, ())
 
     async def _remember(self, ticket: Ticket, answer: Answer) -> None:

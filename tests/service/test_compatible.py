@@ -249,3 +249,23 @@ async def test_browsers_may_send_what_the_sdk_sends(model: SmallModel) -> None:
             },
         )
     assert response.status_code == 200, response.text
+
+
+@pytest.mark.parametrize(
+    "body", [b"{", b"\xff\xfe{", b"[" * 100_000, b'{"n": 1' + b"0" * 5000 + b"}"]
+)
+async def test_whatever_is_no_json_is_told_alike(body: bytes, client: httpx.AsyncClient) -> None:
+    headers = {"content-type": "application/json"}
+    native = await client.post("/v1/qa", content=body, headers=headers)
+    assert (native.status_code, native.json()["type"]) == (400, "urn:zhizhi:problem:invalid-json")
+    openai_like = await client.post("/v1/chat/completions", content=body, headers=headers)
+    assert openai_like.status_code == 400
+    assert openai_like.json()["error"]["code"] == "invalid_json"
+
+
+async def test_a_cached_answer_tells_its_usage(client: httpx.AsyncClient) -> None:
+    asked = {"model": "zhizhi", "messages": [{"role": "user", "content": CAPITAL}]}
+    first, again = [(await client.post("/v1/chat/completions", json=asked)).json() for _ in "12"]
+    assert again["zhizhi"]["cached"]
+    assert again["usage"] == first["usage"]
+    assert first["usage"]["total_tokens"] > 0
