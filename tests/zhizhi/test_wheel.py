@@ -31,10 +31,10 @@ def pythons() -> list[str]:
     """This Python, and the newest that is there."""
     found = [sys.executable]
     for minor in range(16, sys.version_info.minor, -1):
-        other = shutil.which(f"python3.{minor}")
-        if (
-            other and subprocess.run([other, "-c", ""], check=False).returncode == 0
-        ):  # no empty shim
+        # As pyenv keeps them beside each other; its shims on PATH may lead nowhere.
+        beside = sorted(Path(sys.base_prefix).parent.glob(f"*/bin/python3.{minor}"))
+        other = str(beside[-1]) if beside else shutil.which(f"python3.{minor}")
+        if other and subprocess.run([other, "-c", ""], check=False).returncode == 0:
             return [*found, other]
     return found
 
