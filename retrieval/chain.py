@@ -99,6 +99,7 @@ class RetrievalChain:
         self.fallback = extractive or default_reader()
         self.reader: Reader = reader or self.fallback
         self._clock = clock
+        self.reader_failing: str | None = None  # why the reading model was last replaced
         self.runnable = self._compose()
         self.warm()
 
@@ -301,15 +302,24 @@ class RetrievalChain:
         limit = self._until(state.deadline, 0.9)
         try:
             async with asyncio.timeout(None if limit is None else max(0.0, limit - self._clock())):
-                return await self.reader.read(state.question, state.evidence)
+                reading = await self.reader.read(state.question, state.evidence)
+                self.reader_failing = None
+                return reading
         except TimeoutError:
             if self.reader is self.fallback:
                 return Reading(
                     answer=None, reason="deadline_exceeded", evidence=tuple(state.evidence)
                 )
-        except ReadingError:
-            pass
-        return await self.fallback.read(state.question, state.evidence)
+            self._reader_failed("no reply in time")
+        except ReadingError as error:
+            self._reader_failed(str(error))
+        reading = await self.fallback.read(state.question, state.evidence)
+        return reading.model_copy(update={"degraded": ("reader_unavailable",)})
+
+    def _reader_failed(self, why: str) -> None:
+        """Read without it, and have it known: nobody would see the difference from the answers alone."""
+        logger.warning("the reading model failed, the span reader stands in for it: %s", why)
+        self.reader_failing = why
 
     @staticmethod
     def _nothing(state: State) -> Reason:

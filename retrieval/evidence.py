@@ -19,6 +19,10 @@ Reason = Literal[
 ]
 
 
+# What was down when an answer came about that is an answer all the same.
+Degraded = Literal["reader_unavailable"]  # the reading model; the span reader stood in for it
+
+
 class Evidence(BaseModel):
     """A passage judged against one question. ``score`` is comparable only within one answer."""
 
@@ -93,4 +97,5 @@ class Reading(BaseModel):
     # Passages of the web that were not read because they give orders to a machine.
     quarantined: int = Field(default=0, exclude_if=is_unset)
     provider: str = ""
+    degraded: tuple[Degraded, ...] = ()
     timings_ms: dict[str, float] = {}

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from kg_builder.question import Language
-from retrieval.evidence import Citation, Evidence
+from retrieval.evidence import Citation, Degraded, Evidence
 from training.attempt import OperatingPoint
 
 # "chat": small talk, which has a fixed reply and nothing to be right or wrong about.
@@ -106,6 +106,7 @@ class Answer(BaseModel):
     model: str  # the bundle that made it; "retrieval-only" where no model is served
     index: str | None = None
     provider: str | None = None
+    degraded: tuple[Degraded, ...] = ()  # what was down, and could be done without
     threshold: float | None = None
     # Thresholds, target, n and δ that were used. The threshold is that of a direct answer: None, as is the
     # point, where there is no model.

@@ -54,6 +54,15 @@ DESCRIPTION = """Answers what it is sure of, looks up what it is not, and says �
 
 知之为知之,不知为不知,是知也。"""
 
+# Headers of OpenAI's SDKs: a browser asks beforehand whether it may send them.
+STAINLESS = (
+    *("Arch", "Async", "Custom-Poll-Interval", "Helper-Method", "Lang", "OS", "Package-Version"),
+    *("Poll-Helper", "Read-Timeout", "Retry-Count", "Runtime", "Runtime-Version", "Timeout"),
+)
+
+# What FastAPI says of a body that json.loads fails on otherwise than by its syntax: bytes that are no text,
+# brackets without end, numbers of thousands of digits.
+UNPARSED = "There was an error parsing the body"
 # What nginx logs for a client that hung up; nobody is left to read it.
 CLIENT_CLOSED_REQUEST = 499
 
@@ -156,7 +165,12 @@ def create_app(
             CORSMiddleware,
             allow_origins=list(settings.cors_origins),
             allow_methods=["GET", "POST", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", "X-Request-ID"],
+            allow_headers=[
+                *("Authorization", "Content-Type", "X-Request-ID"),
+                # What OpenAI's SDKs send along from a browser.
+                *(f"X-Stainless-{name}" for name in STAINLESS),
+                *("OpenAI-Organization", "OpenAI-Project", "OpenAI-Beta"),
+            ],
             expose_headers=["X-Request-ID", "Retry-After"],
         )
     app.add_middleware(RequestIds, on_request=metrics.request)
@@ -248,6 +262,8 @@ def _add_exception_handlers(app: FastAPI, settings: Settings) -> None:
             uploading = request.url.path.endswith(DOCUMENTS)
             most = settings.max_upload_bytes if uploading else settings.max_body_bytes
             return render(request, body_too_large(most))
+        if error.status_code == 400 and error.detail == UNPARSED:
+            return render(request, Problem(400, "invalid-json", "The body is not JSON."))
         headers = dict(error.headers or {})
         return render(request, Problem(error.status_code, detail=error.detail, headers=headers))
 

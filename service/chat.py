@@ -52,17 +52,18 @@ class ChatRequest(BaseModel):
 
     model: str = Field(max_length=200)
     messages: list[ChatMessage] = Field(min_length=1, max_length=MAX_MESSAGES)
-    stream: bool = False
+    stream: bool | None = False
     stream_options: StreamOptions | None = None
     logprobs: bool | None = False
     top_logprobs: int | None = Field(default=None, ge=0, le=20)
     # The document says what is honoured; what is not is refused with a word on why, not by the schema.
     n: int | None = Field(default=1, json_schema_extra={"minimum": 1, "maximum": 1})
     tools: list[Any] | None = Field(default=None, json_schema_extra={"maxItems": 0})
+    functions: list[Any] | None = Field(default=None, json_schema_extra={"maxItems": 0})
     response_format: dict[str, Any] | None = Field(
         default=None, json_schema_extra={"properties": {"type": {"const": "text"}}}
     )
-    zhizhi: QaOptions = QaOptions()
+    zhizhi: QaOptions | None = None
 
 
 class UrlCitation(BaseModel):
@@ -80,7 +81,7 @@ class Annotation(BaseModel):
 class ReplyMessage(BaseModel):
     role: Literal["assistant"] = "assistant"
     content: str
-    refusal: None = None
+    refusal: str | None = None  # of a refusal the same words, for clients that look for them there
     annotations: list[Annotation] = []
 
 

@@ -39,6 +39,7 @@ from service.seams import PROFILES
 
 # The name under which whatever bundle is served can be asked for; with ":PROFILE" a profile of it.
 ALIAS = "zhizhi"
+NATIVE = "qa|feedback|examples|operating-points|admin|documents"
 KEEP_ALIVE = b": waiting\n\n"
 
 ERROR_TYPES = {
@@ -50,8 +51,9 @@ ERROR_TYPES = {
 
 
 def is_compatible(path: str) -> bool:
-    """Whether a path's errors have OpenAI's form."""
-    return re.match(r"^/v1/(chat|models)(/|$)", path) is not None
+    """Whether a path's errors have OpenAI's form: every path under /v1 that is not ours alone, so that a
+    client that asks for what is not there understands the answer."""
+    return re.match(rf"^/v1/(?!(?:{NATIVE})(?:/|$))", path) is not None
 
 
 def error_object(problem: Problem) -> ErrorObject:
@@ -135,8 +137,9 @@ def question_of(asked: ChatRequest, desk: Desk) -> QaRequest:
     known(asked.model, desk)
     if asked.n not in (None, 1):
         raise Problem(400, "unsupported", "There is one answer to a question: n must be 1.")
-    if asked.tools:
-        raise Problem(400, "unsupported", "Tools cannot be called: leave out tools.")
+    for name in ("tools", "functions"):
+        if getattr(asked, name):
+            raise Problem(400, "unsupported", f"Tools cannot be called: leave out {name}.")
     if (asked.response_format or {}).get("type", "text") != "text":
         raise Problem(400, "unsupported", "Answers are text: leave out response_format.")
     turns = [message for message in asked.messages if message.role == "user"]
@@ -145,7 +148,7 @@ def question_of(asked: ChatRequest, desk: Desk) -> QaRequest:
     for turn in turns[-1:]:
         if isinstance(turn.content, list) and any(p.type != "text" for p in turn.content):
             raise Problem(400, "unsupported", "Only text can be read.")
-    options = asked.zhizhi.model_dump(exclude_none=True)
+    options = asked.zhizhi.model_dump(exclude_none=True) if asked.zhizhi else {}
     profile = asked.model.partition(":")[2] if asked.model.startswith(f"{ALIAS}:") else None
     if profile and "profile" not in options:
         options["profile"] = profile
@@ -213,7 +216,12 @@ def usage(outcome: Outcome) -> Usage:
 
 
 def completion(outcome: Outcome, asked: ChatRequest) -> Completion:
-    message = ReplyMessage(content=outcome.answer.answer, annotations=annotations(outcome))  # type: ignore[operator]
+    answer = outcome.answer
+    message = ReplyMessage(
+        content=answer.answer,
+        refusal=answer.answer if answer.route == "refused" else None,
+        annotations=annotations(outcome),  # type: ignore[operator]
+    )
     choice = Choice(message=message, logprobs=logprobs(outcome) if asked.logprobs else None)
     return Completion(
         id=f"chatcmpl-{outcome.answer.id}",

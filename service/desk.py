@@ -176,7 +176,7 @@ class Desk:
         if answer is None:
             return None
         total = {"total": round(1000 * (time.monotonic() - started), 2)}
-        update = {"id": ticket.request.id, "cached": True, "timings_ms": total, "usage": {}}
+        update = {"id": ticket.request.id, "cached": True, "timings_ms": total}
         return Outcome(answer.model_copy(update=update), None, None, ())
 
     async def _remember(self, key: str | None, answer: Answer) -> None:
@@ -188,7 +188,7 @@ class Desk:
 
 def _degraded(answer: Answer) -> bool:
     """Whether the answer came about because something was down."""
-    return answer.abstention in PASSING
+    return answer.abstention in PASSING or bool(answer.degraded)
 
 
 def cache_key(ticket: Ticket, revision: str) -> str:

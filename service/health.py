@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from service.desk import Desk
 from service.guard import Guard
+from service.seams import ReaderWatch
 
 if TYPE_CHECKING:
     from service.question_log import QuestionLog
@@ -59,6 +60,10 @@ def readiness(desk: Desk, log: QuestionLog | None = None, guard: Guard | None = 
             detail=backend.index or "not configured",
         ),
     ]
+    if isinstance(backend.chain, ReaderWatch):
+        failing = backend.chain.reader_failing is not None
+        detail = "the span reader stands in for the reading model" if failing else None
+        checks.append(Check(name="reader", ok=not failing, required=False, detail=detail))
     if log is not None:
         detail = "cannot be written" if log.failing else f"{log.waiting} waiting"
         checks.append(Check(name="log", ok=log.failing is None, required=False, detail=detail))

@@ -75,6 +75,12 @@ class Metrics:
             "Tokens not generated because the refusal was certain before.",
             registry=r,
         )
+        self.degraded = Counter(
+            "zhizhi_degraded_total",
+            "Answers that had to do without something that was down, such as the reading model.",
+            ("part",),
+            registry=r,
+        )
         self.breakers = Gauge(
             "zhizhi_breaker_open",
             "1 where a search provider is left alone because it failed lately.",
@@ -116,6 +122,8 @@ class Metrics:
             self.first_token.labels(answer.route).observe(total / 1000)
         if answer.cached:
             return
+        for part in answer.degraded:
+            self.degraded.labels(part).inc()
         if answer.abstention not in (None, "fallback_always", "no_model"):
             self.refusals.labels("model", answer.abstention).inc()
         if answer.route == "refused" and "retrieval" in answer.timings_ms:

@@ -346,6 +346,7 @@ class Router:
             model=self._model,
             index=run.index,
             provider=(reading.provider or None) if reading else None,
+            degraded=reading.degraded if reading else (),
             threshold=point.threshold if point else None,
             operating_point=point,
             promise=promise_of(route, request.point),

@@ -99,6 +99,14 @@ class Dated(Protocol):
 
 
 @runtime_checkable
+class ReaderWatch(Protocol):
+    """A chain that can say why its reading model was last replaced; None where it works."""
+
+    @property
+    def reader_failing(self) -> str | None: ...
+
+
+@runtime_checkable
 class Breaking(Protocol):
     """A search with circuit breakers: providers that failed lately are left alone (True) for a while."""
 

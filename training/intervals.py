@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from statistics import NormalDist
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-from scipy.special import betaincinv, stdtrit
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 # Of how many mixed outcomes (p (1 − p) summed over answers) the assumption is worth that an entity's
 # questions stand or fall together, against what is observed: with hardly an error nothing speaks against it.
@@ -39,6 +39,9 @@ def clopper_pearson_lower(successes: float, n: float, delta: float = 0.05) -> fl
     """
     if successes == 0:
         return 0.0
+    # Certificates are made by the training, not by a service that only reads them.
+    from scipy.special import betaincinv
+
     return float(betaincinv(successes, n - successes + 1, delta))
 
 
@@ -58,6 +61,8 @@ def tally(outcomes: Sequence[Any], clusters: Sequence[Hashable]) -> Tally:
     """Count boolean ``outcomes`` by cluster; the two sequences are aligned."""
     if len(outcomes) != len(clusters):
         raise ValueError(f"{len(outcomes)} outcomes for {len(clusters)} clusters")
+    import numpy as np  # as scipy below: where intervals are made, not where a service reads them
+
     numbers: dict[Hashable, int] = {}
     members = np.array([numbers.setdefault(c, len(numbers)) for c in clusters], dtype=int)
     hits = np.asarray(outcomes, dtype=float)
@@ -94,6 +99,8 @@ def effective_size(found: Tally, confidence: float) -> float:
     With few clusters their own spread is uncertain: Student's t takes the place of the normal quantile
     (Korn & Graubard 1998). Never more than the trials there are.
     """
+    from scipy.special import stdtrit
+
     _, n = found.total
     count = int((found.trials > 0).sum())
     if n == 0:

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from zhizhi.serving import Served, open_served
-from zhizhi.stage import console
+from zhizhi.terminal import console, printable
 
 if TYPE_CHECKING:
     from service.answer import Answer
@@ -47,17 +47,17 @@ def ask_once(served: Served, question: str, *, profile: str | None, fallback: st
 def show(answer: Answer) -> None:
     """Print an answer for people: route, confidence, the answer, its sources."""
     confidence = "" if answer.confidence is None else f"  P(correct) {answer.confidence:.2f}"
-    console.print(f"{BADGES[answer.route]}{confidence}")
-    print(answer.answer)
+    console.print(f"{BADGES[answer.route]}{confidence}", markup=True)
+    print(printable(answer.answer))
     if answer.reason:
-        console.print(f"[dim]{answer.reason}[/dim]")
+        console.print(answer.reason, style="dim")
     if answer.gap:
         console.print(answer.gap.needed, markup=False, style="dim")
     if answer.as_of and answer.explanation:
         console.print(answer.explanation, markup=False, style="dim")
     for citation in answer.citations:
-        console.print(f"  [{citation.number}] {citation.title}: {citation.quote}", markup=False)
+        console.print(f"  [{citation.number}] {citation.title}: {citation.quote}")
     for citation in answer.closest:
-        console.print(f"  … {citation.title}: {citation.quote}", markup=False, style="dim")
+        console.print(f"  … {citation.title}: {citation.quote}", style="dim")
     total = answer.timings_ms.get("total")
-    console.print(f"[dim]{answer.model}{'' if total is None else f', {total:.0f} ms'}[/dim]")
+    console.print(f"{answer.model}{'' if total is None else f', {total:.0f} ms'}", style="dim")

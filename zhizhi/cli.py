@@ -7,7 +7,7 @@ import signal
 import sys
 import warnings
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.markup import escape
@@ -27,7 +27,8 @@ from zhizhi.commands.options import (
     ServedRun,
     print_json,
 )
-from zhizhi.stage import console
+from zhizhi.extras import check_packages, missing_extra
+from zhizhi.terminal import console
 
 app = typer.Typer(
     name="zhizhi",
@@ -166,16 +167,26 @@ def main(arguments: Sequence[str] | None = None) -> None:
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     warnings.filterwarnings("ignore", category=FutureWarning)
     try:
+        check_packages()
         app(arguments)
     except UserError as error:
-        # What is in brackets is part of the message, not markup: zhizhi[documents].
-        console.print(f"[bold red]Error:[/bold red] {escape(str(error))}", soft_wrap=True)
-        sys.exit(2)
+        _fail(str(error))
+    except ModuleNotFoundError as error:
+        told = missing_extra(error)
+        if told is None:
+            raise
+        _fail(told)
     except KeyboardInterrupt:
         console.print(
             "\nInterrupted. What was finished is kept; the same command goes on from there."
         )
         sys.exit(128 + signal.SIGINT)
+
+
+def _fail(message: str) -> NoReturn:
+    # What is in brackets is part of the message, not markup: zhizhi[documents].
+    console.print(f"[bold red]Error:[/bold red] {escape(message)}", markup=True, soft_wrap=True)
+    sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from zhizhi import __version__
 from zhizhi.commands.options import RUN
 from zhizhi.recipe import EMBEDDED
 from zhizhi.serving import Served
-from zhizhi.stage import console
+from zhizhi.terminal import console
 
 RUNS = Path("runs")
 SOURCES = "documents.json"

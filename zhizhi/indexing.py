@@ -14,7 +14,7 @@ from kg_builder.passage import Passage
 from kg_builder.question import Question
 from kg_builder.splits import unit_hash
 from zhizhi.recipe import EMBEDDED, Recipe, validated
-from zhizhi.stage import console
+from zhizhi.terminal import console
 
 if TYPE_CHECKING:
     from retrieval.documents.sources import Sources

@@ -24,7 +24,8 @@ from kg_builder.question import Question
 from training.label import Label, known_by_id
 from training.split import ALONE, launched
 from zhizhi.recipe import Choice, Recipe
-from zhizhi.stage import Stages, console
+from zhizhi.stage import Stages
+from zhizhi.terminal import console
 
 if TYPE_CHECKING:
     from training.generation import Model
@@ -81,7 +82,7 @@ def train(
     # 1. The graph becomes questions with checkable answers, split by entity, and passages.
     from kg_builder.build import build
 
-    console.print(stages.head("Questions and passages from the graph"))
+    console.print(stages.head("Questions and passages from the graph"), markup=True)
     if split_work.first:
         build(recipe.build, out / "graph")  # skips itself where the files are the same
     split_work.wait()
@@ -393,7 +394,7 @@ def _base(
 
     if recipe.base_model != "train":
         where = resolve_base(recipe.base_model)
-        console.print(stages.head(f"Base model: {recipe.base_model}"))
+        console.print(stages.head(f"Base model: {recipe.base_model}"), markup=True)
         return where, identity_of(recipe, where)
 
     if stages.split.count > 1:

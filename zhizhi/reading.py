@@ -7,6 +7,7 @@ import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from retrieval.chat_model import without_system
 from retrieval.errors import ReadingError
 from training.generation import Message as Turn
 from training.generation import Sampling
@@ -14,6 +15,21 @@ from training.generation import Sampling
 if TYPE_CHECKING:
     from retrieval.chat_model import Message
     from training.generation import Model
+
+
+MARK = "<instruction of the system>"
+
+
+def knows_system_role(model: Model) -> bool:
+    """Whether the model's chat template shows what a system turn says; some fail, some leave it out."""
+    tokenizer = getattr(model, "tokenizer", None)
+    if tokenizer is None:
+        return True
+    turns = [{"role": "system", "content": MARK}, {"role": "user", "content": "?"}]
+    try:
+        return MARK in str(tokenizer.apply_chat_template(turns, tokenize=False))
+    except Exception:  # of the template's own, by raise_exception
+        return False
 
 
 class LocalChat:
@@ -26,10 +42,13 @@ class LocalChat:
         self.name = model.name
         self._model = model
         self._one = threading.Lock()
+        self._takes_system = knows_system_role(model)
 
     async def reply(self, messages: Sequence[Message], *, max_tokens: int) -> str:
         """The reply, cut after ``max_tokens``; raises ReadingError where the model fails."""
         given_up = threading.Event()
+        if not self._takes_system:
+            messages = without_system(messages)
         conversation = [
             Turn(role="system" if role == "system" else "user", content=content)
             for role, content in messages

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from eval.settings import EvaluationSettings
-from kg_builder.build import BuildSettings
 from kg_builder.question import Language
+from kg_builder.settings import BuildSettings
 from training.base.settings import BaseSettings
 from training.calibrate import CalibrationSettings
 from training.engine.few_shot import FewShot

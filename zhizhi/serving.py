@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich.markup import escape
+
 from kg_builder.errors import UserError
 from kg_builder.files import read_jsonl, read_manifest
 from kg_builder.question import Question
-from zhizhi.stage import console
+from zhizhi.terminal import console
 
 if TYPE_CHECKING:
     from retrieval.chain import RetrievalChain
@@ -156,7 +158,8 @@ def open_to_serve(
 ) -> tuple[CalibratedModel, RetrievalChain]:
     """A run as it is served: ``open_run``, and a small model in one thread."""
     model, chain = open_run(out, settings, index_folder)
-    _use_few_threads(model)
+    if settings is None or not settings.model_url:  # one elsewhere needs no torch here
+        _use_few_threads(model)
     return model, chain
 
 
@@ -198,7 +201,9 @@ def _announce(served: Served) -> Callable[[str], None]:
 
     def say(url: str) -> None:
         console.print(
-            f"\n[bold]Zhizhi answers at {url}[/bold]   ({', '.join(parts)}, API: {url}docs, stop: Ctrl-C)"
+            f"\n[bold]Zhizhi answers at {url}[/bold]   ({escape(', '.join(parts))}, API: {url}docs, "
+            "stop: Ctrl-C)",
+            markup=True,
         )
 
     return say

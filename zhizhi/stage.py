@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
+from rich.markup import escape
 
 from kg_builder.files import digest, read_manifest, write_manifest
 from training.split import ALONE, Split
 from zhizhi.beside import Beside, room_beside
-
-# Words go to stderr: stdout is for results. Written to a file, tables are not squeezed into 80 columns.
-console = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else 132)
+from zhizhi.terminal import console
 
 
 class Stages:
@@ -36,7 +33,7 @@ class Stages:
     def head(self, title: str) -> str:
         """The next stage's headline."""
         self.number += 1
-        return f"[bold]\\[{self.number}/{self.total}] {title}[/bold]"
+        return f"[bold]\\[{self.number}/{self.total}] {escape(title)}[/bold]"
 
     def run(
         self,
@@ -57,7 +54,7 @@ class Stages:
         if self.split.first:
             seconds = time.perf_counter() - started
             _finish(folder, wanted, result, seconds)
-            console.print(f"    [dim]{seconds:.1f} s[/dim]")
+            console.print(f"    {seconds:.1f} s", style="dim")
         self.split.wait()
         return folder, read_manifest(folder) or {}
 
@@ -100,9 +97,9 @@ class Stages:
         found = read_manifest(folder)
         self.split.wait()  # nobody writes before everybody has read
         if found is not None and found.get("stage_inputs") == wanted:
-            console.print(f"{head} [dim]already done[/dim]")
+            console.print(f"{head} [dim]already done[/dim]", markup=True)
             return folder, wanted, found
-        console.print(f"{head} [dim]{how}[/dim]" if how else head)
+        console.print(f"{head} [dim]{escape(how)}[/dim]" if how else head, markup=True)
         folder.mkdir(parents=True, exist_ok=True)
         return folder, wanted, None
 
@@ -128,7 +125,9 @@ class Pending:
             job, self._job = self._job, None
             job.result()
             self._manifest = read_manifest(self.folder) or {}
-            console.print(f"    [dim]{self.name}: {self._manifest['seconds']:.1f} s, beside[/dim]")
+            console.print(
+                f"    {self.name}: {self._manifest['seconds']:.1f} s, beside", style="dim"
+            )
         return self.folder, self._manifest
 
 

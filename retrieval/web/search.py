@@ -24,6 +24,7 @@ from retrieval.scoring import score
 from retrieval.store import PART
 from retrieval.web.extract import MAX_HTML, main_text
 from retrieval.web.fetch import Fetcher, FetchError, Page
+from retrieval.web.guard import ssl_context
 from retrieval.web.providers import Provider, ProviderError, WebResult
 from retrieval.web.resilience import Cache, CircuitBreaker, RateLimit
 
@@ -80,6 +81,8 @@ class WebSearch:
     ) -> None:
         self.settings = settings or WebSettings()
         self.fetcher = fetcher or Fetcher()
+        # Read now, not with the first question: that one has a deadline.
+        _provider_ssl(), ssl_context()
         self._clock = clock
         self._lanes = [_Lane(provider, self.settings, clock) for provider in providers]
         self._cache: Cache[list[Evidence]] = Cache(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx
 import openai
@@ -11,7 +12,7 @@ from openai.types.chat import ChatCompletionChunk
 
 from service.app import create_app
 from service.settings import Settings
-from tests.service.world import CAPITAL, FATHER, HAMLET, PHONE, SmallLibrary, SmallModel
+from tests.service.world import CAPITAL, FATHER, HAMLET, PHONE, SmallLibrary, SmallModel, client_of
 
 
 @pytest.fixture
@@ -195,3 +196,76 @@ def test_the_routes_are_in_the_document() -> None:
     responses = document["paths"]["/v1/chat/completions"]["post"]["responses"]
     assert "ErrorObject" in str(responses["404"])
     assert "HTTPValidationError" not in str(document)
+
+
+async def test_null_is_as_good_as_absent(client: httpx.AsyncClient) -> None:
+    """Gateways send every field that they know."""
+    nullable = ("stream", "stream_options", "n", "tools", "functions", "response_format", "zhizhi")
+    asked = {"model": "zhizhi", "messages": [{"role": "user", "content": CAPITAL}]}
+    response = await client.post(
+        "/v1/chat/completions", json={**asked, **dict.fromkeys((*nullable, "temperature", "stop"))}
+    )
+    assert response.status_code == 200, response.text
+    for name, value in (("n", 0), ("n", 2), ("tools", [{}]), ("functions", [{}])):
+        refused = await client.post("/v1/chat/completions", json={**asked, name: value})
+        assert refused.status_code == 400, name
+        assert refused.json()["error"]["type"] == "invalid_request_error"
+
+
+async def test_a_refusal_is_where_clients_look_for_it(client: httpx.AsyncClient) -> None:
+    async def message(question: str) -> dict[str, Any]:
+        asked = {"model": "zhizhi", "messages": [{"role": "user", "content": question}]}
+        done = await client.post("/v1/chat/completions", json=asked)
+        found: dict[str, Any] = done.json()["choices"][0]["message"]
+        return found
+
+    refused = await message(PHONE)
+    assert refused["refusal"] == refused["content"]
+    assert (await message(CAPITAL))["refusal"] is None
+
+
+@pytest.mark.parametrize("path", ["/v1/embeddings", "/v1/audio/speech", "/v1/chat/none", "/v1"])
+async def test_what_is_not_there_is_told_in_the_clients_own_form(
+    path: str, client: httpx.AsyncClient
+) -> None:
+    response = await client.post(path, json={})
+    assert response.status_code == 404
+    if path != "/v1":
+        assert response.json()["error"]["type"] == "invalid_request_error"
+
+
+async def test_browsers_may_send_what_the_sdk_sends(model: SmallModel) -> None:
+    app = create_app(Settings(cors_origins=("https://a.example",)), model)
+    names = "authorization,content-type,x-stainless-arch,x-stainless-lang,x-stainless-os,"
+    names += "x-stainless-package-version,x-stainless-retry-count,x-stainless-runtime,"
+    names += "x-stainless-runtime-version,x-stainless-timeout"
+    async with client_of(app) as browser:
+        response = await browser.options(
+            "/v1/chat/completions",
+            headers={
+                "Origin": "https://a.example",
+                "Access-Control-Request-Method": "POST",
+                "Access-Control-Request-Headers": names,
+            },
+        )
+    assert response.status_code == 200, response.text
+
+
+@pytest.mark.parametrize(
+    "body", [b"{", b"\xff\xfe{", b"[" * 100_000, b'{"n": 1' + b"0" * 5000 + b"}"]
+)
+async def test_whatever_is_no_json_is_told_alike(body: bytes, client: httpx.AsyncClient) -> None:
+    headers = {"content-type": "application/json"}
+    native = await client.post("/v1/qa", content=body, headers=headers)
+    assert (native.status_code, native.json()["type"]) == (400, "urn:zhizhi:problem:invalid-json")
+    openai_like = await client.post("/v1/chat/completions", content=body, headers=headers)
+    assert openai_like.status_code == 400
+    assert openai_like.json()["error"]["code"] == "invalid_json"
+
+
+async def test_a_cached_answer_tells_its_usage(client: httpx.AsyncClient) -> None:
+    asked = {"model": "zhizhi", "messages": [{"role": "user", "content": CAPITAL}]}
+    first, again = [(await client.post("/v1/chat/completions", json=asked)).json() for _ in "12"]
+    assert again["zhizhi"]["cached"]
+    assert again["usage"] == first["usage"]
+    assert first["usage"]["total_tokens"] > 0

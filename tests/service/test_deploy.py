@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,37 @@ def test_every_variable_is_a_setting(compose: dict[str, Any]) -> None:
     assert set(environment) <= known
     image = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     assert set(re.findall(r"\bZHIZHI_\w+(?==)", image)) <= known
+
+
+def test_every_service_has_limits_and_no_password_that_is_known(compose: dict[str, Any]) -> None:
+    text = (ROOT / "compose.yaml").read_text(encoding="utf-8")
+    assert not re.search(r"minioadmin|change-me|changeme", text)
+    for name, service in compose["services"].items():
+        assert service["mem_limit"], name
+        assert service["pids_limit"] > 0, name
+        environment = service.get("environment") or {}
+        for variable, value in environment.items():
+            if re.search(r"PASSWORD|SECRET|_KEY$", variable):
+                assert interpolated(str(value)) == "", f"{name}: {variable} has a default"
+
+
+def test_the_keys_are_a_secret() -> None:
+    keys = yaml.safe_load((ROOT / "deploy" / "compose.keys.yaml").read_text(encoding="utf-8"))
+    service = keys["services"]["zhizhi"]
+    assert service["secrets"] == list(keys["secrets"])
+    assert service["environment"] == {
+        "ZHIZHI_KEYS_FILE": "/run/secrets/keys",
+        "ZHIZHI_ALLOW_ANONYMOUS": "false",
+    }
+
+
+@pytest.mark.parametrize("name", [".env", ".env.local", "keys.json", "questions.db", "tls.key"])
+def test_secrets_and_questions_are_not_taken_along(name: str) -> None:
+    git = ["git", "check-ignore", "-q", "--no-index", name]
+    assert subprocess.run(git, cwd=ROOT, check=False).returncode == 0
+    ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").split()
+    patterns = [line.removeprefix("**/") for line in ignored if line.startswith("**/")]
+    assert any(fnmatch(name, pattern) for pattern in patterns)
 
 
 def test_the_images_do_not_run_as_root() -> None:

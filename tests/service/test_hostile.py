@@ -180,8 +180,11 @@ def test_a_thousand_idle_connections_leave_room_for_a_question() -> None:
     with serving() as (_, url), contextlib.ExitStack() as stack:
         address = httpx.URL(url)
         for n in range(1000):
+            source = (f"127.0.1.{1 + n // 100}", 0)  # one address alone may not hold so many
             wire = stack.enter_context(
-                socket.create_connection((address.host, address.port or 80), timeout=5)
+                socket.create_connection(
+                    (address.host, address.port or 80), timeout=5, source_address=source
+                )
             )
             if n % 2:  # half of them begin a request and never end it
                 wire.sendall(b"POST /v1/qa HTTP/1.1\r\nHost: a\r\n")

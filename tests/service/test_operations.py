@@ -10,8 +10,10 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from retrieval.evidence import Reading
 from service.app import create_app
 from service.logs import JsonFormatter, TextFormatter, request_id
+from service.seams import Sources
 from service.settings import Settings
 from tests.service.world import CAPITAL, FATHER, PHONE, SmallLibrary, SmallModel, client_of
 
@@ -189,3 +191,40 @@ def test_what_a_client_sent_forges_no_line_and_moves_no_cursor() -> None:
     assert first.isprintable()
     assert "Traceback" in rest[0]
     assert all(line.startswith("    ") and line.isprintable() for line in rest)
+
+
+class HalfLibrary(SmallLibrary):
+    """One whose reading model is down: something else reads in its place."""
+
+    reader_failing: str | None = "ConnectError: http://10.1.2.3:8000/v1"
+
+    def answer(self, question: str, *, sources: Sources, deadline: float | None) -> Reading:
+        reading = super().answer(question, sources=sources, deadline=deadline)
+        return reading.model_copy(update={"degraded": ("reader_unavailable",)})
+
+
+async def test_a_reading_model_that_is_down_is_seen() -> None:
+    library = HalfLibrary()
+    async with client_of(create_app(Settings(), SmallModel(), library)) as client:
+        for _ in range(2):
+            answer = (await client.post("/v1/qa", json={"question": FATHER})).json()
+            assert (answer["route"], answer["degraded"]) == ("retrieval", ["reader_unavailable"])
+            assert not answer["cached"]  # it may go better next time
+        ready = (await client.get("/readyz")).json()
+        assert ready["ready"]
+        (check,) = [check for check in ready["checks"] if check["name"] == "reader"]
+        assert not check["ok"]
+        assert "10.1.2.3" not in check["detail"]
+        text = (await client.get("/metrics")).text
+        assert 'zhizhi_degraded_total{part="reader_unavailable"} 2.0' in text
+        library.reader_failing = None
+        ready = (await client.get("/readyz")).json()
+        assert all(check["ok"] for check in ready["checks"] if check["name"] == "reader")
+
+
+async def test_readyz_tells_nobody_what_the_errors_say() -> None:
+    async with client_of(create_app(Settings(), SmallModel(), SmallLibrary())) as client:
+        await client.post("/v1/qa", json={"question": "crash"})
+        ready = (await client.get("/readyz")).json()
+        (check,) = [check for check in ready["checks"] if check["name"] == "model"]
+        assert check["detail"] == "failing: RuntimeError"

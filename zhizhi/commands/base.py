@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from zhizhi.commands.options import Out, RecipeName
-from zhizhi.stage import console
+from zhizhi.terminal import console
 
 app = typer.Typer(no_args_is_help=True, help="The small base model that is trained from scratch.")
 

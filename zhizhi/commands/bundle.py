@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from zhizhi.commands.options import RUN, Json, print_json
-from zhizhi.stage import console
+from zhizhi.terminal import console
 
 app = typer.Typer(no_args_is_help=True, help="Look into what a training run has made.")
 

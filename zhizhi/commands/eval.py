@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from zhizhi.commands.options import RUN, Json, print_json
-from zhizhi.stage import console
+from zhizhi.terminal import console
 
 WHAT, HOW, BUDGET, MORE = "What is asked", "How it is measured", "Budget", "The report"
 SourceName = Literal["index", "web", "both"]

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from zhizhi.commands.options import Json, print_json
-from zhizhi.stage import console
+from zhizhi.terminal import console
 
 app = typer.Typer(no_args_is_help=True, help="Documents to an index that answers are looked up in.")
 

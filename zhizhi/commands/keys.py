@@ -11,7 +11,7 @@ import typer
 
 from kg_builder.errors import UserError
 from zhizhi.commands.options import Json, print_json
-from zhizhi.stage import console
+from zhizhi.terminal import console
 
 app = typer.Typer(
     no_args_is_help=True, help="API keys: who may use a service, for what, how often."

@@ -9,7 +9,7 @@ import typer
 
 from kg_builder.errors import UserError
 from zhizhi.commands.options import Json, Out, print_json
-from zhizhi.stage import console
+from zhizhi.terminal import console
 
 # How a shell lets people write what cannot be seen.
 DELIMITERS = {"\\t": "\t", "tab": "\t", "\\x1f": "\x1f", "\\x01": "\x01"}

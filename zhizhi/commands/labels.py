@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zhizhi.commands.options import RUN, Json, print_json
-from zhizhi.stage import console
+from zhizhi.terminal import console
 
 if TYPE_CHECKING:
     from kg_builder.question import Question

@@ -13,7 +13,7 @@ from rich.markup import escape
 
 from kg_builder.errors import UserError
 from zhizhi.commands.options import Json, print_json
-from zhizhi.stage import console
+from zhizhi.terminal import console
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine

@@ -44,4 +44,13 @@ Documents = Annotated[
 
 def print_json(value: Any) -> None:
     """One JSON object on stdout: results go there, words to stderr."""
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
+    text = json.dumps(value, ensure_ascii=False, indent=2)
+    # JSON leaves some characters as they are that a terminal obeys.
+    typer.echo(
+        "".join(c if c in "\n" or c.isprintable() or c == "\u3000" else escaped(c) for c in text)
+    )
+
+
+def escaped(character: str) -> str:
+    """A character as JSON writes it out."""
+    return json.dumps(character, ensure_ascii=True)[1:-1]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from zhizhi.commands.options import Json, print_json
-from zhizhi.stage import console
+from zhizhi.terminal import console
 
 if TYPE_CHECKING:
     from kg_builder.question import Split

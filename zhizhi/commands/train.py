@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from zhizhi.commands.options import Json, Out, print_json
-from zhizhi.stage import console
+from zhizhi.terminal import console
 
 RUN = Path("runs/train")
 

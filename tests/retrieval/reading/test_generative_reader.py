@@ -21,6 +21,8 @@ from retrieval.index import Index
 from retrieval.reading.generative_reader import GenerativeReader
 from retrieval.reading.reading_pack import reading_pack
 from retrieval.reading.reading_prompt import FENCE, escaped, messages
+from training.generation import Generation, Sampling
+from zhizhi.reading import LocalChat
 
 from ..web.conftest import Site, site  # noqa: F401  # a fixture
 
@@ -172,6 +174,72 @@ async def test_a_server_that_fails(site: Site, body: str, status: int) -> None: 
         await OpenAIChat(site.url("/v1"), "m").reply([("user", "?")], max_tokens=5)
 
 
+@pytest.mark.parametrize("status", [400, 500])
+async def test_a_template_without_a_system_role(site: Site, status: int) -> None:  # noqa: F811
+    """As Gemma's: the server refuses the conversation; the instruction goes into the user's turn."""
+    asked: list[list[dict[str, str]]] = []
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        body = json.loads(site.seen[-1][3])
+        asked.append(body["messages"])
+        refused = body["messages"][0]["role"] == "system"
+        said = {"error": {"message": "System role not supported"}} if refused else {
+            "choices": [{"message": {"content": "沈怀远[2]"}}]
+        }  # fmt: skip
+        data = json.dumps(said).encode()
+        handler.send_response(status if refused else 200)
+        handler.send_header("Content-Length", str(len(data)))
+        handler.end_headers()
+        handler.wfile.write(data)
+
+    site.routes["/v1/chat/completions"] = answer
+    reader = GenerativeReader(OpenAIChat(site.url("/v1"), "m"))
+    for _ in range(2):
+        assert (await reader.read(FATHER, HERE)).answer == "沈怀远"
+    roles = [[turn["role"] for turn in turns] for turns in asked]
+    assert roles == [["system", "user"], ["user"], ["user"]]
+    assert asked[1][0]["content"].startswith(asked[0][0]["content"])
+    assert asked[1][0]["content"].endswith(asked[0][1]["content"])
+
+
+class Templated:
+    """A model of this process with a chat template."""
+
+    name = "templated"
+
+    def __init__(self, template: str) -> None:
+        self.template, self.asked = template, list[list[str]]()
+        self.tokenizer = self
+
+    def apply_chat_template(self, turns: list[dict[str, str]], tokenize: bool) -> str:
+        from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+        environment = ImmutableSandboxedEnvironment()
+        return environment.from_string(self.template).render(messages=turns)
+
+    def generate(
+        self, conversations: Sequence[Sequence[dict[str, str]]], sampling: Sampling
+    ) -> list[Generation]:
+        self.asked += [[turn["role"] for turn in turns] for turns in conversations]
+        return [Generation(text="沈怀远[2]") for _ in conversations]
+
+
+@pytest.mark.parametrize(
+    ("template", "roles"),
+    [
+        ("{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}", ["system", "user"]),
+        ("{{ messages[0].role.fail.fail }}", ["user"]),
+        ("{% for m in messages if m.role == 'user' %}{{ m.content }}{% endfor %}", ["user"]),
+    ],
+)
+async def test_a_template_of_this_process_without_a_system_role(
+    template: str, roles: list[str]
+) -> None:
+    model = Templated(template)
+    assert (await GenerativeReader(LocalChat(model)).read(FATHER, HERE)).answer == "沈怀远"  # type: ignore[arg-type]
+    assert model.asked == [roles]
+
+
 async def test_nobody_listens() -> None:
     with pytest.raises(ReadingError, match="ConnectError"):
         await OpenAIChat("http://127.0.0.1:9/v1", "m").reply([("user", "?")], max_tokens=5)
@@ -191,7 +259,13 @@ async def test_in_the_chain(passages: list[Passage], tmp_path: Path) -> None:
     reading = await chain.aanswer(FATHER)
     assert (reading.answer, reading.citations[0].passage_id) == ("沈怀远", "p0")
     failing = RetrievalChain(index, reader=GenerativeReader(Saying(ReadingError("down"))))
-    assert (await failing.aanswer(FATHER)).answer == "沈怀远"  # read without a model
+    reading = await failing.aanswer(FATHER)
+    assert reading.answer == "沈怀远"  # read without a model, and it is said
+    assert reading.degraded == ("reader_unavailable",)
+    assert failing.reader_failing == "down"
+    failing.reader = GenerativeReader(Saying("沈怀远[1]"))
+    assert (await failing.aanswer(FATHER)).degraded == ()
+    assert failing.reader_failing is None
 
 
 async def test_a_slow_server_is_left_at_the_deadline(
@@ -210,3 +284,4 @@ async def test_a_slow_server_is_left_at_the_deadline(
     assert time.monotonic() - started < 2.5
     assert reading.answer == "沈怀远"
     assert len(asyncio.all_tasks()) == 1
+    assert (reading.degraded, chain.reader_failing) == (("reader_unavailable",), "no reply in time")
