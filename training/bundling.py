@@ -26,13 +26,13 @@ from training.calibrated import answer_twice, consider
 from training.engine.loading import Loading
 from training.engine.local import LocalModel
 from training.errors import TrainingError
+from training.knowledge import KnowledgeScore
 from training.label import verdict
 from training.language_pack import language_pack
 from training.model_card import model_card
 from training.pretrained.gguf import is_gguf
 from training.pretrained.table import pretrained_models
 from training.probe import Told, ask
-from training.question_prior import QuestionPrior, prior_log_odds
 from training.selective import aurc, auroc, balanced_threshold, brier, ece, risk_coverage
 from training.signals import confidence_of, count_answers
 
@@ -49,7 +49,7 @@ def make_bundle(
     name: str,
     training_answers: Sequence[str] = (),
     told: Told | None = None,
-    prior: QuestionPrior | None = None,
+    knowledge: KnowledgeScore | None = None,
     loading: Loading | None = None,
     prompt: int = 0,
     max_new_tokens: int = 40,
@@ -59,8 +59,8 @@ def make_bundle(
 
     ``questions`` are the calibration split: their entities are in neither training nor test.
     ``training_answers`` are what the model answered to the training questions, right or wrong; ``told`` is
-    what else the base is known to say; ``prior`` tells from the words
-    of a question how likely it is known; ``loading`` is how the base is loaded.
+    what else the base is known to say; ``knowledge`` was
+    fitted on them; ``loading`` is how the base is loaded.
     """
     parts = halves(questions)
     if not all(parts):
@@ -83,10 +83,10 @@ def make_bundle(
 
     def measure(part: Sequence[Question]) -> tuple[list[dict[str, float]], list[bool]]:
         pairs = answer_twice(model, [ask(q, prompt) for q in part], max_new_tokens, told)
-        considered = [
-            consider(natural, answer, counts, prior_log_odds(prior, q.text))
-            for q, (natural, answer) in zip(part, pairs, strict=True)
-        ]
+        considered = []
+        for q, (natural, answer) in zip(part, pairs, strict=True):
+            odds = None if knowledge is None else knowledge.log_odds(q.text, answer)
+            considered.append(consider(natural, answer, counts, odds))
         right = [
             verdict(q, text) == "right" for q, (text, _, _) in zip(part, considered, strict=True)
         ]
@@ -138,7 +138,7 @@ def make_bundle(
         refusal_prefixes={lang: language_pack(lang).refusal_prefix for lang in languages},
         max_new_tokens=max_new_tokens,
         answer_counts=counts,
-        question_prior=prior,
+        knowledge=knowledge,
         calibration=calibration,
         operating_points=tuple(points),
         default_profile=settings.default_profile,

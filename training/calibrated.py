@@ -11,7 +11,6 @@ from training.errors import BundleError
 from training.generation import Generation, Message, Model, Sampling, TokenCounter, TunedModel
 from training.language_pack import is_refusal, language_pack
 from training.probe import Told, ask_or_recall
-from training.question_prior import prior_log_odds
 from training.signals import answer_key, signals
 
 
@@ -54,7 +53,7 @@ def consider(
     natural: Generation,
     answer: Generation,
     answer_counts: Mapping[str, int],
-    question_prior: float | None = None,
+    knowledge: float | None = None,
 ) -> tuple[str, bool, dict[str, float]]:
     """The best answer, whether the model refused to give it, and how sure it is.
 
@@ -64,8 +63,8 @@ def consider(
     text = answer.text if refused else natural.text
     found = signals(answer, natural.refusal_probability, answer_counts)
     found["agreement"] = float(refused or answer_key(natural.text) == answer_key(answer.text))
-    if question_prior is not None:
-        found["question_prior"] = question_prior
+    if knowledge is not None:
+        found["knowledge"] = knowledge
     return text, refused, found
 
 
@@ -111,8 +110,9 @@ class CalibratedModel:
         attempts = []
         pairs = answer_twice(self.model, conversations, self.spec.max_new_tokens, told)
         for question, (natural, answer) in zip(questions, pairs, strict=True):
-            prior = prior_log_odds(self.spec.question_prior, question)
-            text, refused, found = consider(natural, answer, self.spec.answer_counts, prior)
+            score = self.spec.knowledge
+            odds = None if score is None else score.log_odds(question, answer)
+            text, refused, found = consider(natural, answer, self.spec.answer_counts, odds)
             refusal_text, saved = self._refusal(question, natural) if refused else ("", 0)
             attempts.append(
                 Attempt(

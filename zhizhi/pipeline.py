@@ -28,6 +28,7 @@ from zhizhi.stage import Stages, console
 
 if TYPE_CHECKING:
     from training.generation import Model
+    from training.knowledge import KnowledgeScore
     from training.probe import Told
 
 TRAINING_STAGES = 5
@@ -200,7 +201,6 @@ def train(
 
     # 7. How sure is it? A confidence that can be certified, and the bundle that holds it all.
     from training.bundling import make_bundle
-    from training.question_prior import fit_question_prior
 
     def calibrating(_: Path) -> dict[str, Any]:
         bundle = make_bundle(
@@ -212,9 +212,7 @@ def train(
             name=recipe.name,
             training_answers=[one.answer for one in training_labels],
             told=told(recipe, out),
-            prior=fit_question_prior(split["train"], known_by_id(training_labels))
-            if recipe.calibration.question_prior
-            else None,
+            knowledge=_knowledge(recipe, split["train"], training_labels, probed),
             loading=recipe.loading,
             prompt=recipe.probe.prompt,
             max_new_tokens=recipe.probe.max_new_tokens,
@@ -312,6 +310,19 @@ def _indexing(
 
     passages = [Passage.model_validate(r) for r in read_jsonl(graph / "passages.jsonl")]
     return make_index(recipe, passages, training, where, _prose(recipe))
+
+
+def _knowledge(
+    recipe: Recipe, questions: list[Question], labels: list[Label], probed: Path
+) -> KnowledgeScore | None:
+    """What the training questions teach of which the base knows; None where it is not wanted."""
+    from training.knowledge import fit_knowledge
+    from training.probe import read_probes
+
+    if not recipe.calibration.knowledge:
+        return None
+    answers = {one.question_id: one.greedy for one in read_probes(probed / "probes.jsonl")}
+    return fit_knowledge(questions, answers, known_by_id(labels))
 
 
 def _prose(recipe: Recipe) -> list[Passage]:
