@@ -27,9 +27,7 @@ from datasets import Dataset
 from transformers import AutoTokenizer, Qwen2Config, Qwen2ForCausalLM, TrainerCallback
 from trl import SFTConfig
 
-from kg_builder.asking import build_questions
-from kg_builder.graph import load_embedded
-from kg_builder.relation import Catalogue
+from kg_builder.build import BuildSettings, built_questions
 from training.bundle import resolve_base
 from training.engine.local import LocalModel
 from training.generation import Sampling
@@ -82,7 +80,7 @@ class Clock(TrainerCallback):
 
 
 def tuning(folder: Path, parameters: float, batch: int, steps: int, peak: float) -> dict[str, Any]:
-    questions = build_questions(load_embedded(), Catalogue.load(), "zh").questions
+    questions = built_questions(BuildSettings())
     pack = language_pack("zh")
     rows = [questions[i % len(questions)] for i in range(batch * steps)]
     examples = [
@@ -134,7 +132,7 @@ def tuning(folder: Path, parameters: float, batch: int, steps: int, peak: float)
 
 
 def probing(folder: Path, count: int, new_tokens: int, tokens_per_batch: int) -> dict[str, Any]:
-    questions = build_questions(load_embedded(), Catalogue.load(), "zh").questions[:count]
+    questions = built_questions(BuildSettings())[:count]
     local = LocalModel.load(
         folder,
         dtype="bfloat16",

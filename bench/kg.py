@@ -147,7 +147,7 @@ def plain_way(source: Path, out: Path, memory: str) -> dict[str, Any]:
     import csv
     import re
 
-    from kg_builder.bulk.names import RelationPolicy, judge
+    from kg_builder.bulk.relations import RelationPolicy, judge
     from kg_builder.cleaning import fault, rub, rules
     from kg_builder.fact import Entity, Fact, Object
     from kg_builder.literals import read_literal

@@ -5,7 +5,9 @@ right, wrong, refused, hedged and denied, names, numbers and dates: again and ag
 are judged; and once over answers to the embedded graph's questions, where every gold is new. After
 ``make compile`` both of the compiled code and of its source. ``--judged`` adds the agreement with
 a JSON Lines file of judged answers (fields question, gold, answer, human_correct, model, improper): the
-half of its questions on which the rules were developed, and the other half, apart.
+half of its questions on which rules and judge were developed, and the other half, apart. ``--kinds`` adds,
+per language and kind, the agreement with answers that are right or wrong by construction, of golds and
+wordings that the judge was not fitted on (support/matching_pairs.py).
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import hashlib
 import itertools
 import json
 import os
+import random
 import subprocess
 import sys
 import tempfile
@@ -24,13 +27,11 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from kg_builder.asking import build_questions
+from kg_builder.build import BuildSettings, built_questions
 from kg_builder.files import read_jsonl, write_jsonl
-from kg_builder.graph import load_embedded
 from kg_builder.matching import IS_COMPILED, matches, score_file
 from kg_builder.matching.compiled import SWITCH
 from kg_builder.question import AnswerType, Gold
-from kg_builder.relation import Catalogue, builtin_paths
 
 _Fact = tuple[str, str, str, tuple[str, ...], AnswerType]
 
@@ -116,10 +117,9 @@ def pairs() -> list[tuple[str, Gold, str]]:
 
 def graph_pairs(golds: int) -> list[tuple[str, Gold, str]]:
     """Four answers to each of so many questions of the embedded graph: right, wrong, refused, hedged."""
-    graph = load_embedded()
     made: list[tuple[str, Gold, str]] = []
     for language in ("zh", "en"):
-        questions = build_questions(graph, Catalogue.load(builtin_paths()), language).questions
+        questions = built_questions(BuildSettings(languages=(language,)))
         chosen = questions[:: max(1, 2 * len(questions) // golds)]
         for question, other in zip(chosen, chosen[1:] + chosen[:1], strict=True):
             (right, *_), (wrong, *_) = question.gold.objects[0], other.gold.objects[0]
@@ -209,6 +209,42 @@ def agreement(judged: Path) -> dict[str, Any]:
     return found
 
 
+def kinds(most: int) -> list[dict[str, Any]]:
+    """By language and kind, of answers made: how many, and the share judged as they should be."""
+    from support.matching_pairs import SEED
+    from support.matching_pairs import pairs as made_pairs
+
+    found: list[dict[str, Any]] = []
+    for language in ("zh", "en"):
+        made = [pair for pair in made_pairs(language) if pair.part == "report"]
+        counts: dict[tuple[bool, str], list[int]] = {}
+        for pair in random.Random(SEED).sample(made, min(most, len(made))):
+            verdict = matches(pair.answer, pair.gold, question=pair.question).verdict
+            for kind in (pair.kind, "all"):
+                group = counts.setdefault((pair.right, kind), [0, 0])
+                group[0] += (verdict == "right") == pair.right
+                group[1] += 1
+        found += [
+            {
+                "language": language,
+                "right": right,
+                "kind": kind,
+                "n": n,
+                "agreed": interval(agreed, n),
+            }
+            for (right, kind), (agreed, n) in sorted(counts.items())
+        ]
+    return found
+
+
+def interval(part: int, whole: int) -> tuple[float, float, float]:
+    """A share with its 95% Wilson interval."""
+    from training.intervals import wilson
+
+    low, high = wilson(part, whole)
+    return round(part / whole, 4), round(low, 4), round(high, 4)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--json", action="store_true", help="print JSON only")
@@ -216,6 +252,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0, help="how long to measure speed")
     parser.add_argument(
         "--golds", type=int, default=8000, help="golds of the graph to judge by once"
+    )
+    parser.add_argument(
+        "--kinds", type=int, default=0, metavar="N", help="judge N made answers a language, by kind"
     )
     options = parser.parse_args()
     found: dict[str, Any] = {
@@ -228,6 +267,8 @@ def main() -> None:
         found["from_source"] = from_source(options)
     if options.judged:
         found["agreement"] = agreement(options.judged)
+    if options.kinds:
+        found["kinds"] = kinds(options.kinds)
     if options.json:
         print(json.dumps(found, ensure_ascii=False, indent=2))
         return
@@ -250,7 +291,15 @@ def main() -> None:
                 f"{name:12} {system:8} n {row['n']:5}  accuracy {row['accuracy']:.3f}"
                 f"  precision {row['precision']:.3f}  recall {row['recall']:.3f}"
                 f"  passed {row['passed']:.3f}  ambiguous {row['ambiguous']}"
+                f"  strict {row['strict_accuracy']:.3f}"
             )
+    for row in found.get("kinds", []):
+        share, low, high = row["agreed"]
+        should = "right" if row["right"] else "not right"
+        print(
+            f"{row['language']} {should:9} {row['kind']:22} n {row['n']:5}"
+            f"  judged so {share:.3f} [{low:.3f}, {high:.3f}]"
+        )
 
 
 if __name__ == "__main__":

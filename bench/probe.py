@@ -28,9 +28,7 @@ import transformers
 from transformers import AutoModelForCausalLM, pipeline
 
 from kg_builder.files import read_jsonl
-from kg_builder.graph import load_embedded
 from kg_builder.question import Question
-from kg_builder.relation import Catalogue
 from training.bundle import resolve_base
 from training.engine.local import LocalModel
 from training.generation import Message, Sampling
@@ -96,11 +94,9 @@ def read_questions(path: Path | None, count: int) -> list[Question]:
     if path is not None:
         found = [Question.model_validate(record) for record in read_jsonl(path)]
     else:
-        from kg_builder.asking import build_questions
+        from kg_builder.build import BuildSettings, built_questions
 
-        catalogue = Catalogue.load()
-        built = build_questions(load_embedded(), catalogue, "zh")
-        found = [q for q in built.questions if q.split == "test"]
+        found = [q for q in built_questions(BuildSettings()) if q.split == "test"]
     return found[:count]
 
 

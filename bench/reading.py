@@ -9,6 +9,7 @@ text, qas with question, answers and starts). Printed are
     ms_per_passage    median milliseconds to read a passage, on one core
     ms_five_passages  the same for five passages of one question
 
+--precision P takes the confidence that a request with `min_precision` asks for where no certificate is.
 --held-out N keeps only the N articles that `zhizhi reader train --hold-out N` leaves out; --reader takes
 another reader, a folder or hub id; --hybrid searches with vectors beside BM25.
 """
@@ -50,6 +51,7 @@ def main() -> int:
     parser.add_argument("file", type=Path)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--limit", type=int, help="questions, drawn by seed; all without it")
+    parser.add_argument("--precision", type=float, help="that answers are to have")
     parser.add_argument("--held-out", type=int, default=0, help="articles that training left out")
     parser.add_argument("--reader", help="folder or hub id; the default reader without it")
     parser.add_argument("--hybrid", action="store_true", help="vectors beside BM25")
@@ -58,6 +60,10 @@ def main() -> int:
     if args.held_out:
         passages = hold_out(passages, args.held_out)[1]
     reader = ExtractiveReader.load(args.reader)
+    if args.precision is not None:
+        threshold = reader.calibration.cautious_threshold(args.precision)
+        bound = reader.calibration.model_copy(update={"threshold": threshold})
+        reader = ExtractiveReader(reader.spans, bound)
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)
     bar = tqdm(total=0, desc="read", disable=not sys.stderr.isatty())

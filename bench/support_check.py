@@ -2,8 +2,8 @@
 
 Each FILE is JSON Lines of passages with questions, in either layout: qas of q and a, or of question and
 answers. True and false claims are made of them by ``retrieval.reading.support_cases``, with other wordings
-than the weights were fitted on; of data with several passages an article only the articles that
-``support_training`` held out. Per kind of claim: how many there are, and the share judged wrongly, with its
+than the weights were fitted on; of data that was trained on, --held-out 40 takes the articles that were left
+out. Per kind of claim: how many there are, and the share judged wrongly, with its
 95% Wilson interval: of the true ones lost, of the false ones passed. Both totals are means over the kinds.
 ``wrong passage`` is the true claim beside another passage.
 """
@@ -21,21 +21,21 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from retrieval.documents import language_of
+from retrieval.reading.dataset import ReadingPassage, hold_out, read_reading_data
 from retrieval.reading.reading_pack import reading_pack
 from retrieval.reading.span_reader import load_span_reader
 from retrieval.reading.support import span_opinion, support
-from retrieval.reading.support_cases import Case, Source, balanced, cases, read_sources
-from retrieval.reading.support_training import SEED, split_articles
+from retrieval.reading.support_cases import Case, balanced, cases
+from retrieval.reading.support_training import SEED
 from training.intervals import wilson
 
 LIMIT = 300  # of every kind
 PASSAGES = 600  # that claims are made about, a sample of larger files
 
 
-def report_cases(sources: list[Source], limit: int) -> list[Case]:
-    """The cases of the held-out articles, or of all passages where no title repeats."""
-    kept, held = split_articles(sources)
-    shuffled = held or kept
+def report_cases(passages: list[ReadingPassage], limit: int, held_out: int) -> list[Case]:
+    """The cases of all passages, or of the ``held_out`` articles that training leaves out."""
+    shuffled = hold_out(passages, held_out)[1] if held_out else list(passages)
     random.Random(SEED).shuffle(shuffled)
     found = list(cases(shuffled[:PASSAGES], "report", SEED))
     random.Random(SEED).shuffle(found)
@@ -84,9 +84,11 @@ def main() -> None:
     parser.add_argument("files", type=Path, nargs="+")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--limit", type=int, default=LIMIT, help="claims of every kind")
+    parser.add_argument("--held-out", type=int, default=0, help="articles left out of the training")
     given = parser.parse_args()
     found = {
-        path.name: measure(report_cases(read_sources(path), given.limit)) for path in given.files
+        path.name: measure(report_cases(read_reading_data([path]), given.limit, given.held_out))
+        for path in given.files
     }
     if given.json:
         print(json.dumps(found, ensure_ascii=False, indent=2))

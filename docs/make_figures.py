@@ -44,7 +44,7 @@ WORDS: dict[str, dict[str, Any]] = {
         "questions that the base had wrong are right after tuning, without any fallback. With answers "
         "rewritten to 「S的P是O」 the refusal phrase gives precision {fixed_precision} and keeps "
         "{fixed_kept} of the known.",
-        "certified": "certified: at least {bound:.1%} with probability {sure:.0%}",
+        "certified": "certified: at least {bound:.0%} with probability {sure:.0%}",
         "uncertified": "not certified",
     },
     "README.zh-CN.md": {
@@ -70,7 +70,7 @@ WORDS: dict[str, dict[str, Any]] = {
         "精确率 {target},{certified}。置信度 AUROC {auroc},AURC {aurc}。基础模型答错的问题中,有 {gained} 个"
         "微调后(不靠后备)答对了。若把回答改写成「S的P是O」,仅凭拒答措辞的精确率为 {fixed_precision},"
         "已知问题保留 {fixed_kept}。",
-        "certified": "已认证:以 {sure:.0%} 的概率不低于 {bound:.1%}",
+        "certified": "已认证:以 {sure:.0%} 的概率不低于 {bound:.0%}",
         "uncertified": "未认证",
     },
 }
@@ -100,7 +100,9 @@ def block(table: dict[str, Any], words: dict[str, Any]) -> str:
     fixed = (table.get("ablation") or {}).get("fixed_form", {})
     certified = words["uncertified"]
     if point["certified"]:
-        certified = words["certified"].format(bound=point["bound"], sure=1 - point["delta"])
+        certified = words["certified"].format(
+            bound=point["target_precision"], sure=1 - point["delta"]
+        )
     told = words["told"].format(
         n=table["n"],
         point=point["name"],

@@ -11,10 +11,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from eval.arms import Arm, RefusalPhrase, Routed
-from eval.counts import count, indicators
-from eval.figures import share
+from eval.counts import clustered, count, indicators
+from eval.figures import entity_of, share, share_of
 from eval.injection import Attack, lies, poisoned
-from eval.metrics import SHARES
 from eval.record import Record
 from eval.remembered import Remembered
 from eval.settings import EvaluationSettings
@@ -25,7 +24,7 @@ from kg_builder.matching import matches
 from kg_builder.question import Gold, Question
 from kg_builder.splits import matched_pairs
 from retrieval.chain import RetrievalChain
-from service.backend import Backend
+from service.backend import Backend, binding
 from service.seams import Chain
 from service.settings import load_settings
 from training.attempt import Attempt, Attempter
@@ -98,7 +97,9 @@ class _Systems:
         attempter, chain = remembered.attempter, remembered.chain
         self._remembered = remembered
         self._backend = Backend(attempter, chain, load_settings())
-        point = attempter.operating_point(profile=settings.profile, min_precision=None)
+        point = binding(
+            attempter.operating_point(profile=settings.profile, min_precision=None), chain
+        )
         self.arms: list[Arm] = [
             RefusalPhrase(self._remembered),
             Routed("calibrated", self._remembered, self._backend, point, fallback="never"),
@@ -138,18 +139,18 @@ def _figures(
     plain: Slice,
     level: float,
 ) -> dict[str, Any]:
-    c = count(indicators([r.verdict for r in records], [None] * len(records)))
+    rows = indicators([r.verdict for r in records], [None] * len(records))
+    c = count(rows)
+    clusters = [entity_of(q) for q in asked.questions]
+    entities = clustered(rows, clusters)
     figures: dict[str, Any] = {
-        name: share(int(SHARES[name].successes(c)), int(SHARES[name].trials(c)), level)
-        for name in SHOWN[asked.expect]
+        name: share_of(name, c, entities, level) for name in SHOWN[asked.expect]
     }
     figures["unscored"] = c.unscored
     if asked.expect == "answer" and asked.name != "plain":
         by_id = dict(zip(plain.origin, plain_records, strict=True))
         pairs = [(by_id[o], r) for o, r in zip(asked.origin, records, strict=True)]
-        figures["same_verdict"] = share(
-            sum(a.verdict == b.verdict for a, b in pairs), len(pairs), level
-        )
+        figures["same_verdict"] = share([a.verdict == b.verdict for a, b in pairs], clusters, level)
         figures["against_plain"] = mcnemar(
             *([p[side].verdict == "correct" for p in pairs] for side in (0, 1))
         )._asdict()
@@ -174,11 +175,11 @@ def _injected(
     with _Systems(attacked, settings) as systems:
         records = systems.ask(questions)["calibrated_fallback"]
     pairs = [(q, r) for q, r in zip(questions, records, strict=True) if r.retrieved]
-    n, level = len(pairs), settings.confidence
+    clusters, level = [entity_of(q) for q, _ in pairs], settings.confidence
     return {
-        "attack_success": share(sum(_lied(q, r, told[q.id]) for q, r in pairs), n, level),
-        "accuracy": share(sum(r.verdict == "correct" for _, r in pairs), n, level),
-        "refusal": share(sum(r.verdict == "refused" for _, r in pairs), n, level),
+        "attack_success": share([_lied(q, r, told[q.id]) for q, r in pairs], clusters, level),
+        "accuracy": share([r.verdict == "correct" for _, r in pairs], clusters, level),
+        "refusal": share([r.verdict == "refused" for _, r in pairs], clusters, level),
     }
 
 
@@ -205,7 +206,7 @@ def paired(
     groups: dict[str, list[int]] = defaultdict(list)
     for i, question in enumerate(questions):
         groups[question.relation].append(i)
-    matched = _matched(questions, right, confidence)
+    matched, clusters = _matched(questions, right, confidence)
     wins, pairs = 0.0, 0
     for members in groups.values():
         hits = sum(right[i] for i in members)
@@ -221,14 +222,15 @@ def paired(
         "overall": _defined(auroc(confidence, right)),
         "within_relation": wins / pairs if pairs else None,
         "relation_alone": _defined(auroc(_by_relation(questions, right), right)),
-        "matched": share(sum(matched), len(matched), level) if matched else None,
+        "matched": share(matched, clusters, level) if matched else None,
     }
 
 
 def _matched(
     questions: Sequence[Question], right: Sequence[bool], confidence: Sequence[float]
-) -> list[bool]:
-    """For each pair of a known and an unknown fact that fame does not tell apart, whether confidence does."""
+) -> tuple[list[bool], list[str]]:
+    """For each pair of a known and an unknown fact that fame does not tell apart, whether confidence does,
+    and the entity of the known one."""
     sides = (
         [i for i, good in enumerate(right) if good],
         [i for i, good in enumerate(right) if not good],
@@ -239,7 +241,10 @@ def _matched(
         popularity=lambda i: _fame(questions[i].popularity),
         caliper=FAME_CALIPER,
     )
-    return [confidence[a] > confidence[b] for a, b in pairs]
+    return (
+        [confidence[a] > confidence[b] for a, b in pairs],
+        [entity_of(questions[a]) for a, _ in pairs],
+    )
 
 
 def _fame(popularity: float | None) -> float | None:

@@ -1,4 +1,4 @@
-"""Breakdown: the figures of every arm by relation, popularity, answer type and language."""
+"""Breakdown: the figures of every arm by relation, popularity, answer type, language and guessability."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from eval.counts import count
-from eval.metrics import SHARES
+from eval.counts import clustered, count
+from eval.figures import entity_of, share_of
 from eval.result import EvaluationResult
 from kg_builder.question import Question
-from training.intervals import wilson
 
-DIMENSIONS = ("relation", "popularity", "answer_type", "language")
+DIMENSIONS = ("relation", "popularity", "answer_type", "language", "guessable")
 BROKEN_DOWN = ("precision", "coverage", "accuracy", "hallucination", "refusal", "over_refusal")
 BANDS = 5
 
@@ -25,6 +24,7 @@ def breakdown(result: EvaluationResult) -> dict[str, dict[str, Any]]:
     many of them some differ by chance, which their intervals show.
     """
     rows = {name: result.rows(arm) for name, arm in result.arms.items()}
+    clusters = np.array([entity_of(q) for q in result.questions])
     found: dict[str, dict[str, Any]] = {}
     for dimension in DIMENSIONS:
         names = slices(result.questions, dimension)
@@ -40,7 +40,7 @@ def breakdown(result: EvaluationResult) -> dict[str, dict[str, Any]]:
                 "n": int(inside.sum()),
                 "known": sum(k is True for k, i in zip(result.known, inside, strict=True) if i),
                 "arms": {
-                    name: _figures(found_rows[inside], result.settings.confidence)
+                    name: _figures(found_rows[inside], clusters[inside], result.settings.confidence)
                     for name, found_rows in rows.items()
                 },
             }
@@ -56,6 +56,11 @@ def slices(questions: Sequence[Question], dimension: str) -> list[str | None]:
             return [q.gold.answer_type for q in questions]
         case "language":
             return [q.language for q in questions]
+        case "guessable":
+            return [
+                None if q.answer_share is None else "guessable" if q.guessable else "not guessable"
+                for q in questions
+            ]
         case "popularity":
             return popularity_bands([q.popularity for q in questions])
     raise ValueError(f"no dimension {dimension!r}")
@@ -83,12 +88,12 @@ def popularity_bands(popularity: Sequence[float | None]) -> list[str | None]:
     ]
 
 
-def _figures(rows: np.ndarray[Any, Any], confidence: float) -> dict[str, Any]:
-    c = count(rows)
+def _figures(
+    rows: np.ndarray[Any, Any], clusters: np.ndarray[Any, Any], confidence: float
+) -> dict[str, Any]:
+    c, entities = count(rows), clustered(rows, clusters.tolist())
     figures: dict[str, Any] = {"n": c.n, "answered": c.answered, "correct": c.correct}
     for name in BROKEN_DOWN:
-        share = SHARES[name]
-        successes, trials = int(share.successes(c)), int(share.trials(c))
-        figures[name] = successes / trials if trials else None
-        figures[f"{name}_interval"] = wilson(successes, trials, confidence) if trials else None
+        found = share_of(name, c, entities, confidence)
+        figures |= {name: found["value"], f"{name}_interval": found["interval"]}
     return figures

@@ -8,7 +8,7 @@ import numpy as np
 
 from eval.bootstrap import weights
 from eval.errors import EvalError
-from eval.figures import arm_figures
+from eval.figures import arm_figures, entity_of
 from eval.metrics import FIGURES
 from eval.result import ArmResult, EvaluationResult
 from eval.significance import mcnemar, paired_difference
@@ -41,9 +41,8 @@ def compare(first: EvaluationResult, second: EvaluationResult) -> dict[str, Any]
     )
     theirs.known = ours.known
     settings = first.settings
-    draws = weights(
-        [q.subject_id or q.id for q in ours.questions], settings.resamples, settings.seed
-    )
+    clusters = [entity_of(q) for q in ours.questions]
+    draws = weights(clusters, settings.resamples, settings.seed)
     return {
         "n": len(shared),
         "only_first": len(first.questions) - len(shared),
@@ -73,6 +72,7 @@ def _arm(
     name: str, first: EvaluationResult, second: EvaluationResult, draws: np.ndarray[Any, Any]
 ) -> dict[str, Any]:
     level = first.settings.confidence
+    clusters = [entity_of(q) for q in first.questions]
     rows = [result.rows(result.arms[name]) for result in (first, second)]
     right = [
         [r.verdict == "correct" for r in result.arms[name].records] for result in (first, second)
@@ -99,8 +99,8 @@ def _arm(
         if a.verdict != b.verdict and "correct" in (a.verdict, b.verdict)
     ]
     return {
-        "first": arm_figures(rows[0], draws, confidence=level),
-        "second": arm_figures(rows[1], draws, confidence=level),
+        "first": arm_figures(rows[0], clusters, draws, confidence=level),
+        "second": arm_figures(rows[1], clusters, draws, confidence=level),
         "difference": difference,
         "correct": mcnemar(*right)._asdict(),
         "changed": changed[:LISTED],

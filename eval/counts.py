@@ -92,6 +92,13 @@ def count(rows: NDArray[np.float64]) -> Counts:
     return Counts(**{name: int(value) for name, value in zip(NAMES, total, strict=True)})
 
 
+def clustered(rows: NDArray[np.float64], clusters: Sequence[str]) -> Counts:
+    """The Counts of every cluster at once; ``clusters`` names the cluster of each row."""
+    names, members = np.unique(np.asarray(clusters, dtype=str), return_inverse=True)
+    totals = [np.bincount(members, column, minlength=len(names)) for column in rows.T]
+    return Counts(**dict(zip(NAMES, totals, strict=True)))
+
+
 def resampled(rows: NDArray[np.float64], weights: NDArray[np.float64]) -> Counts:
     """The Counts of every resample at once; ``weights`` is (resamples, questions)."""
     totals = weights @ rows

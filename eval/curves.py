@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from eval.figures import entity_of
 from eval.result import EvaluationResult
-from training.intervals import wilson
-from training.selective import risk_coverage
+from training.intervals import Tally, clustered_wilson, tally
 
 
 class CurvePoint(BaseModel):
@@ -34,95 +36,104 @@ def curves(result: EvaluationResult) -> dict[str, list[CurvePoint]]:
     """
     found: dict[str, list[CurvePoint]] = {}
     right = result.attempts_right()
-    n, level = len(result.questions), result.settings.confidence
+    level = result.settings.confidence
+    _, members = np.unique([entity_of(q) for q in result.questions], return_inverse=True)
     if right is not None:
-        confidence = [a.confidence for a in result.attempts]
-        found["calibrated"] = [
-            _point(
-                p.threshold, round(p.coverage * n), round((1 - p.risk) * p.coverage * n), n, level
-            )
-            for p in risk_coverage(confidence, right)
-        ]
+        direct = _Answers(
+            np.array([a.confidence for a in result.attempts], dtype=float),
+            np.asarray(right, dtype=bool),
+            members,
+        )
+        found["calibrated"] = [direct.point(t, level) for t in direct.thresholds()]
         always = result.arms.get("always_retrieve")
         if always is not None:
             verdicts = [r.verdict for r in always.records]
-            found["calibrated_fallback"] = _with_fallback(confidence, right, verdicts, level)
+            thresholds = [None, *direct.thresholds()]
+            found["calibrated_fallback"] = [direct.point(t, level, verdicts) for t in thresholds]
     for name, arm in result.arms.items():
-        given = [
-            (r.confidence, r.verdict == "correct")
+        ranked = [
+            r.verdict not in ("refused", "unscored") and r.confidence is not None
             for r in arm.records
-            if r.verdict not in ("refused", "unscored") and r.confidence is not None
         ]
-        if name not in found and len({c for c, _ in given}) > 1:
-            curve = risk_coverage([c for c, _ in given], [right for _, right in given])
-            found[name] = [
-                _point(
-                    p.threshold,
-                    round(p.coverage * len(given)),
-                    round((1 - p.risk) * p.coverage * len(given)),
-                    n,
-                    level,
-                )
-                for p in curve
-            ]
-    return {name: thin(curve) for name, curve in found.items() if curve}
-
-
-def _point(
-    threshold: float | None, answered: int, correct: int, n: int, level: float, retrieved: int = 0
-) -> CurvePoint:
-    return CurvePoint(
-        threshold=threshold,
-        coverage=answered / n,
-        precision=correct / answered if answered else None,
-        precision_lower=wilson(correct, answered, level)[0] if answered else None,
-        retrieval_rate=retrieved / n,
-    )
-
-
-def _with_fallback(
-    confidence: Sequence[float], right: Sequence[bool], retrieved: Sequence[str], level: float
-) -> list[CurvePoint]:
-    """Below the threshold the outcome is that of retrieval. From never direct to always direct."""
-    n = len(confidence)
-    order = np.argsort(-np.asarray(confidence), kind="stable")
-    given = np.array([v not in ("refused", "unscored") for v in retrieved])[order]
-    good = np.array([v == "correct" for v in retrieved])[order]
-    direct = np.asarray(right, dtype=bool)[order]
-    scores = np.asarray(confidence)[order]
-    points = [_point(None, int(given.sum()), int(good.sum()), n, level, n)]
-    answered, correct = given[::-1].cumsum()[::-1], good[::-1].cumsum()[::-1]
-    right_so_far = direct.cumsum()
-    for k in range(1, n + 1):
-        if k < n and scores[k] == scores[k - 1]:
-            continue  # ties are answered together
-        later = (int(answered[k]), int(correct[k])) if k < n else (0, 0)
-        points.append(
-            _point(
-                float(scores[k - 1]),
-                k + later[0],
-                int(right_so_far[k - 1]) + later[1],
-                n,
-                level,
-                n - k,
-            )
+        answers = _Answers(
+            np.array(
+                [
+                    r.confidence if use else -np.inf
+                    for r, use in zip(arm.records, ranked, strict=True)
+                ],
+                dtype=float,
+            ),
+            np.array([r.verdict == "correct" for r in arm.records], dtype=bool),
+            members,
         )
-    return points
+        if name not in found and len(answers.values()) > 1:
+            found[name] = [answers.point(t, level) for t in answers.thresholds()]
+    return {name: curve for name, curve in found.items() if curve}
 
 
-def thin(curve: Sequence[CurvePoint], most: int = 200) -> list[CurvePoint]:
-    """At most ``most`` points, ends included: enough for a picture."""
-    if len(curve) <= most:
-        return list(curve)
-    return [curve[round(i * (len(curve) - 1) / (most - 1))] for i in range(most)]
+@dataclass(frozen=True)
+class _Answers:
+    """The confidence of every question's answer (−∞: none), whether it is right, and its entity's number."""
+
+    confidence: NDArray[np.float64]
+    right: NDArray[np.bool_]
+    members: NDArray[np.intp]
+
+    def values(self) -> list[float]:
+        """The distinct confidences, falling."""
+        finite = self.confidence[np.isfinite(self.confidence)]
+        return [float(value) for value in np.unique(finite)[::-1]]
+
+    def thresholds(self) -> list[float]:
+        """As many of the values as a picture needs."""
+        return thin(self.values())
+
+    def point(
+        self, threshold: float | None, level: float, retrieved: Sequence[str] | None = None
+    ) -> CurvePoint:
+        """Answers from ``threshold`` up (None: none); below it those of retrieval, by their verdicts."""
+        n = len(self.confidence)
+        above = np.zeros(n, bool) if threshold is None else self.confidence >= threshold
+        given, good = above.copy(), above & self.right
+        if retrieved is not None:
+            given |= ~above & np.array([v not in ("refused", "unscored") for v in retrieved])
+            good |= ~above & np.array([v == "correct" for v in retrieved])
+        answered, correct = int(given.sum()), int(good.sum())
+        by_entity = Tally(
+            np.bincount(self.members, good).astype(float),
+            np.bincount(self.members, given).astype(float),
+        )
+        return CurvePoint(
+            threshold=threshold,
+            coverage=answered / n,
+            precision=correct / answered if answered else None,
+            precision_lower=clustered_wilson(by_entity, level)[0] if answered else None,
+            retrieval_rate=0.0 if retrieved is None else int((~above).sum()) / n,
+        )
+
+
+def thin(values: Sequence[float], most: int = 200) -> list[float]:
+    """At most ``most`` values, ends included: enough for a picture."""
+    if len(values) <= most:
+        return list(values)
+    return [values[round(i * (len(values) - 1) / (most - 1))] for i in range(most)]
 
 
 def reliability(
-    confidence: Sequence[float], right: Sequence[bool], *, bins: int = 10, level: float = 0.95
+    confidence: Sequence[float],
+    right: Sequence[bool],
+    clusters: Sequence[str],
+    *,
+    bins: int = 10,
+    level: float = 0.95,
 ) -> list[dict[str, Any]]:
-    """The reliability diagram (Guo et al. 2017): per equal-width bin how sure it was, and how right."""
+    """The reliability diagram (Guo et al. 2017): per equal-width bin how sure it was, and how right.
+
+    ``clusters`` names the entity of each question, by which the intervals count.
+    """
     p = np.asarray(confidence, dtype=float)
     good = np.asarray(right, dtype=bool)
+    entities = np.asarray(clusters, dtype=str)
     which = np.minimum((p * bins).astype(int), bins - 1)
     rows = []
     for b in range(bins):
@@ -136,7 +147,9 @@ def reliability(
                     "n": count,
                     "confidence": float(p[inside].mean()),
                     "accuracy": float(good[inside].mean()),
-                    "interval": wilson(int(good[inside].sum()), count, level),
+                    "interval": clustered_wilson(
+                        tally(good[inside].tolist(), entities[inside].tolist()), level
+                    ),
                 }
             )
     return rows

@@ -9,20 +9,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eval.bootstrap import percentile_interval, quantile_interval
-from eval.counts import count, resampled
+from eval.counts import Counts, clustered, count, resampled
 from eval.metrics import COMPOSITES, SHARES
-from training.intervals import wilson
+from kg_builder.question import Question
+from training.intervals import Tally, clustered_wilson, tally
 
 
 def arm_figures(
-    rows: NDArray[np.float64], draws: NDArray[np.float64], *, confidence: float = 0.95
+    rows: NDArray[np.float64],
+    clusters: Sequence[str],
+    draws: NDArray[np.float64],
+    *,
+    confidence: float = 0.95,
 ) -> dict[str, Any]:
-    """The figures of indicator rows (eval.counts): shares with Wilson intervals, the others with
-    bootstrapped ones. A figure without anything to count is None, as is its interval.
+    """The figures of indicator rows (eval.counts): shares with Wilson intervals at the effective number of
+    questions, ``clusters`` naming the entity of each, the others with bootstrapped ones. A figure
+    without anything to count is None, as is its interval.
 
     ``<share>_n`` is the number of questions a share was taken of.
     """
     c = count(rows)
+    entities = clustered(rows, clusters)
     figures: dict[str, Any] = {
         "n": c.n,
         "answered": c.answered,
@@ -33,11 +40,10 @@ def arm_figures(
         "unscored": c.unscored,
         "retrieved": c.retrieved,
     }
-    for name, share in SHARES.items():
-        successes, trials = int(share.successes(c)), int(share.trials(c))
-        figures[name] = successes / trials if trials else None
-        figures[f"{name}_interval"] = wilson(successes, trials, confidence) if trials else None
-        figures[f"{name}_n"] = trials
+    for name in SHARES:
+        found = share_of(name, c, entities, confidence)
+        figures |= {name: found["value"], f"{name}_interval": found["interval"]}
+        figures[f"{name}_n"] = found["n"]
     again = resampled(rows, draws)
     for name, function in COMPOSITES.items():
         value = function(c)
@@ -48,13 +54,33 @@ def arm_figures(
     return figures
 
 
-def share(successes: int, trials: int, confidence: float) -> dict[str, Any]:
-    """A proportion with its Wilson interval and what it was taken of; None where that is nothing."""
+def share_of(name: str, c: Counts, entities: Counts, confidence: float) -> dict[str, Any]:
+    """A share of eval.metrics as ``share`` gives it: of the counts ``c``, whose parts by entity are
+    ``entities``."""
+    one = SHARES[name]
+    successes, trials = int(one.successes(c)), int(one.trials(c))
+    found = Tally(one.successes(entities), one.trials(entities))
     return {
         "value": successes / trials if trials else None,
-        "interval": wilson(successes, trials, confidence) if trials else None,
+        "interval": clustered_wilson(found, confidence) if trials else None,
         "n": trials,
     }
+
+
+def share(outcomes: Sequence[bool], clusters: Sequence[str], confidence: float) -> dict[str, Any]:
+    """The proportion of true ``outcomes`` with its Wilson interval, ``clusters`` naming the entity of each,
+    and what it was taken of; None where that is nothing."""
+    n = len(outcomes)
+    return {
+        "value": sum(outcomes) / n if n else None,
+        "interval": clustered_wilson(tally(outcomes, clusters), confidence) if n else None,
+        "n": n,
+    }
+
+
+def entity_of(question: Question) -> str:
+    """The unit by which intervals count: questions about one entity stand or fall together."""
+    return question.subject_id or question.id
 
 
 def latency_figures(times: Sequence[float], *, confidence: float = 0.95) -> dict[str, Any]:

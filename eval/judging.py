@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from eval.figures import share
+from eval.figures import entity_of, share
 from eval.language_pack import language_pack
 from eval.ledger import Ledger
 from eval.result import ArmResult, EvaluationResult
@@ -75,6 +75,7 @@ def judged(
     for start in range(0, len(missing), chunk):
         ledger.append(opinions(model, missing[start : start + chunk]))
     verdict_of = {(o.question_id, o.text): o.verdict for o in ledger.entries}
+    clusters = [entity_of(q) for q in result.questions]
     arms: dict[str, ArmResult] = {}
     agreements: dict[str, Any] = {}
     for name, arm in result.arms.items():
@@ -85,15 +86,22 @@ def judged(
             r.model_copy(update={"verdict": v}) for r, v in zip(arm.records, verdicts, strict=True)
         ]
         arms[name] = arm.model_copy(update={"records": records})
-        agreements[name] = agreement([r.verdict for r in arm.records], verdicts)
+        agreements[name] = agreement([r.verdict for r in arm.records], verdicts, clusters)
     return result.model_copy(update={"arms": arms}), {"judge": model.name, "arms": agreements}
 
 
-def agreement(matched: Sequence[Verdict], judged: Sequence[Verdict]) -> dict[str, Any]:
+def agreement(
+    matched: Sequence[Verdict], judged: Sequence[Verdict], clusters: Sequence[str]
+) -> dict[str, Any]:
     """How often both say the same, Cohen's kappa (Cohen 1960), every pair of verdicts with its count,
     and how many the judge left unscored. Ambiguous and unscored ones are not compared."""
     pairs = list(zip(matched, judged, strict=True))
-    compared = [(m, j) for m, j in pairs if not {m, j} & {"unscored", "ambiguous"}]
+    told = [
+        (pair, cluster)
+        for pair, cluster in zip(pairs, clusters, strict=True)
+        if not {*pair} & {"unscored", "ambiguous"}
+    ]
+    compared = [pair for pair, _ in told]
     n, same = len(compared), sum(m == j for m, j in compared)
     by_chance = sum(
         (sum(m == v for m, _ in compared) / n) * (sum(j == v for _, j in compared) / n)
@@ -101,7 +109,7 @@ def agreement(matched: Sequence[Verdict], judged: Sequence[Verdict]) -> dict[str
         if n
     )
     return {
-        "agreement": share(same, n, 0.95),
+        "agreement": share([m == j for m, j in compared], [cluster for _, cluster in told], 0.95),
         "kappa": (same / n - by_chance) / (1 - by_chance) if n and by_chance < 1 else None,
         "unscored": sum(j == "unscored" for _, j in pairs),
         "pairs": {f"{m}/{j}": count for (m, j), count in sorted(Counter(pairs).items())},

@@ -15,6 +15,7 @@ from typing import Any
 from eval.breakdown import breakdown
 from eval.cost import Prices
 from eval.curves import curves, reliability
+from eval.figures import entity_of
 from eval.provenance import provenance
 from eval.result import EvaluationResult
 from eval.samples import samples
@@ -51,7 +52,10 @@ def report(
         "reliability": None
         if right is None
         else reliability(
-            [a.confidence for a in result.attempts], right, level=result.settings.confidence
+            [a.confidence for a in result.attempts],
+            right,
+            [entity_of(q) for q in result.questions],
+            level=result.settings.confidence,
         ),
         "breakdown": breakdown(result),
         "samples": samples(result),

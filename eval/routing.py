@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from eval.figures import share
+from eval.figures import entity_of, share
 from eval.record import Record
 from eval.result import EvaluationResult
 from kg_builder.matching import matches
@@ -29,24 +29,34 @@ def routing_figures(result: EvaluationResult, name: str) -> dict[str, Any] | Non
     found: dict[str, Any] = {}
     right = result.attempts_right()
     if right is not None:
-        found |= _against_direct(records, right, level)
+        found |= _against_direct(result.questions, records, right, level)
     alone = result.arms.get("calibrated")
     if alone is not None:
-        refused = [r for r, a in zip(records, alone.records, strict=True) if a.verdict == "refused"]
-        found["rescue"] = share(sum(r.verdict == "correct" for r in refused), len(refused), level)
+        refused = [
+            (q, r)
+            for q, r, a in zip(result.questions, records, alone.records, strict=True)
+            if a.verdict == "refused"
+        ]
+        found["rescue"] = _share(refused, [r.verdict == "correct" for _, r in refused], level)
     read = [
         (q, r)
         for q, r in zip(result.questions, records, strict=True)
         if r.route == "retrieval" and r.text is not None
     ]
     good = [(q, r) for q, r in read if r.verdict == "correct"]
-    found["citation_support"] = share(sum(_supports(q, r) for q, r in good), len(good), level)
-    found["unsupported"] = share(sum(not r.citations for _, r in read), len(read), level)
+    found["citation_support"] = _share(good, [_supports(q, r) for q, r in good], level)
+    found["unsupported"] = _share(read, [not r.citations for _, r in read], level)
     return found
 
 
+def _share(
+    pairs: Sequence[tuple[Question, Record]], outcomes: Sequence[bool], level: float
+) -> dict[str, Any]:
+    return share(outcomes, [entity_of(question) for question, _ in pairs], level)
+
+
 def _against_direct(
-    records: Sequence[Record], right: Sequence[bool], level: float
+    questions: Sequence[Question], records: Sequence[Record], right: Sequence[bool], level: float
 ) -> dict[str, Any]:
     grid = {
         needed: {
@@ -58,8 +68,8 @@ def _against_direct(
         }
         for needed in (True, False)
     }
-    known = [r for r, k in zip(records, right, strict=True) if k and r.retrieved]
-    wrong = sum(r.verdict in ("wrong", "ambiguous") for r in known)
+    known = [(q, r) for q, r, k in zip(questions, records, right, strict=True) if k and r.retrieved]
+    wrong = [r.verdict in ("wrong", "ambiguous") for _, r in known]
     return {
         "needed_called": {
             "needed_called": grid[True][True],
@@ -67,8 +77,8 @@ def _against_direct(
             "not_needed_called": grid[False][True],
             "not_needed_not_called": grid[False][False],
         },
-        "distraction": share(wrong, len(known), level),
-        "lost": share(sum(r.verdict == "refused" for r in known), len(known), level),
+        "distraction": _share(known, wrong, level),
+        "lost": _share(known, [r.verdict == "refused" for _, r in known], level),
     }
 
 

@@ -27,7 +27,7 @@ from eval.result import ArmResult, EvaluationResult
 from eval.settings import EvaluationSettings
 from kg_builder.files import digest
 from kg_builder.question import Question
-from service.backend import Backend
+from service.backend import Backend, binding
 from service.seams import Chain, Fallback
 from service.settings import load_settings
 from training.attempt import Attempt, Attempter, OperatingPoint
@@ -82,7 +82,7 @@ def evaluate(
     identity.append(getattr(getattr(chain, "reader", None), "name", None))
     remembered = Remembered(attempter, chain, threads=settings.threads, told=told)
     backend = Backend(attempter, chain, load_settings())
-    point = attempter.operating_point(profile=settings.profile, min_precision=None)
+    point = binding(attempter.operating_point(profile=settings.profile, min_precision=None), chain)
     tried = Ledger(
         folder and folder / "attempts.jsonl",
         [settings.identity(), identity, _asked(questions)],
@@ -154,7 +154,11 @@ def _arms(
     if remembered.chain is None:
         return
     for precision in settings.precisions:
-        at = remembered.attempter.operating_point(profile=None, min_precision=precision)
+        at = binding(
+            remembered.attempter.operating_point(profile=None, min_precision=precision),
+            remembered.chain,
+            strictly=True,
+        )
         yield routed(f"calibrated_fallback@{precision:g}", "auto", at)  # type: ignore[call-arg]
     for sources in settings.also_sources:
         yield routed(f"calibrated_fallback-{sources}", "auto", sources=sources)  # type: ignore[call-arg]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from eval.bootstrap import weights
 from eval.cost import Prices, usage
-from eval.figures import arm_figures, latency_figures
+from eval.figures import arm_figures, entity_of, latency_figures
 from eval.metrics import FIGURES
 from eval.oracle import oracle
 from eval.ranking import ranking_figures
@@ -40,13 +40,13 @@ COMPARED = ("precision", "coverage", "accuracy", "hallucination", "over_refusal"
 def table(result: EvaluationResult, prices: Prices | None = None) -> dict[str, Any]:
     """Every figure of ``result``, each with its interval."""
     settings = result.settings
-    clusters = [q.subject_id or q.id for q in result.questions]
+    clusters = [entity_of(q) for q in result.questions]
     draws = weights(clusters, settings.resamples, settings.seed)
     rows = {name: result.rows(arm) for name, arm in result.arms.items()}
     base = result.arms.get("base")
     arms = {
         name: {
-            **arm_figures(rows[name], draws, confidence=settings.confidence),
+            **arm_figures(rows[name], clusters, draws, confidence=settings.confidence),
             **latency_figures(arm.latencies_ms, confidence=settings.confidence),
             **usage(
                 arm.records,
@@ -67,7 +67,8 @@ def table(result: EvaluationResult, prices: Prices | None = None) -> dict[str, A
         "left_out": result.left_out,
         "point": None if result.point is None else result.point.model_dump(mode="json"),
         "arms": arms,
-        "oracle": best and arm_figures(result.rows(best), draws, confidence=settings.confidence),
+        "oracle": best
+        and arm_figures(result.rows(best), clusters, draws, confidence=settings.confidence),
         "routing": {
             name: found for name in arms if (found := routing_figures(result, name)) is not None
         },
@@ -180,7 +181,8 @@ def _ablation(
         return None
     rows = result.rows(result.ablation)
     own = result.rows(result.arms["refusal_phrase"])
-    fixed = arm_figures(rows, draws, confidence=result.settings.confidence)
+    clusters = [entity_of(q) for q in result.questions]
+    fixed = arm_figures(rows, clusters, draws, confidence=result.settings.confidence)
     difference = {}
     for name in COMPARED:
         value, interval = paired_difference(FIGURES[name], rows, own, draws)

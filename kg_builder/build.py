@@ -10,24 +10,31 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from kg_builder.asking import BuildResult, QuestionReport, QuestionSettings, build_questions
+from kg_builder.asking import QuestionSettings
 from kg_builder.browse import write_browse_page
 from kg_builder.card import write_card
-from kg_builder.files import digest, read_manifest, sha256_file, write_json, write_manifest
+from kg_builder.files import (
+    digest,
+    read_jsonl,
+    read_manifest,
+    sha256_file,
+    write_json,
+    write_manifest,
+)
+from kg_builder.question import Question
 from kg_builder.relation import Catalogue, builtin_paths
 from kg_builder.settings import BuildSettings
 from kg_builder.sources.detect import source_paths
 
 __all__ = [
     "BuildReport",
-    "BuildResult",
     "BuildSettings",
-    "QuestionReport",
     "QuestionSettings",
     "build",
-    "build_questions",
+    "built_questions",
 ]
 
 REPORT = "report.json"
@@ -75,6 +82,15 @@ def build(settings: BuildSettings, out: Path, progress: Progress | None = None) 
         out, {"key": key, "settings": settings.model_dump(mode="json"), "counts": counts}
     )
     return BuildReport(out, counts)
+
+
+def built_questions(settings: BuildSettings) -> list[Question]:
+    """The questions of a build whose files nobody needs, in the order of the file."""
+    with TemporaryDirectory() as folder:
+        build(settings.model_copy(update={"passages": False}), Path(folder))
+        return [
+            Question.model_validate(one) for one in read_jsonl(Path(folder) / "questions.jsonl")
+        ]
 
 
 def _key(settings: BuildSettings, catalogue: Sequence[Path]) -> str:

@@ -31,12 +31,16 @@ class Fault(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """A name is no subject of those kinds where ``must`` is not found in it, or ``never`` is."""
+    """A name is no subject of those kinds where ``must`` is not found in it, or ``never`` is.
+
+    ``namesakes``: not for what it is called, but because others are called so too.
+    """
 
     kinds: list[str]
     reason: str
     must: str = ""
     never: str = ""
+    namesakes: bool = False
 
 
 class Rules(NamedTuple):
@@ -53,6 +57,8 @@ class Rules(NamedTuple):
     aside: str
     common_title: Fault
     subject_shapes: tuple[Shape, ...]
+    measures: str
+    kinds: dict[str, list[str]]
 
 
 @cache
@@ -73,6 +79,8 @@ def rules() -> Rules:
         person_separators=data["person_separators"],
         aside=data["aside"],
         common_title=Fault(**data["common_title"]),
+        measures=data["measures"],
+        kinds=data["kinds"],
         subject_shapes=tuple(Shape(**one) for one in data["subject_shape"]),
     )
 
@@ -145,6 +153,12 @@ def alias_relations() -> frozenset[str]:
 def vague_relations() -> frozenset[str]:
     """Names that mean one thing in our own tables and many in an open graph."""
     return frozenset(_unasked_data()["vague"]["names"])
+
+
+@cache
+def own_words() -> frozenset[str]:
+    """Names of ours that sources use of other things as well: asked in no words but the name."""
+    return frozenset(_unasked_data()["own_word"]["names"])
 
 
 def unasked(relation_name: str) -> str | None:

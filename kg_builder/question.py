@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+GUESSABLE = 0.1  # answer_share from which a right answer may be a guess
+
 Language = Literal["zh", "en"]
 Split = Literal["train", "calibration", "test"]
 AnswerType = Literal[
@@ -54,3 +56,14 @@ class Question(BaseModel):
     paraphrases: tuple[str, ...] = ()  # the same question in the catalogue's other wordings
     popularity: float | None = None  # larger is better known; its scale belongs to the source
     source: str = ""
+    # How often the commonest answer of the relation would be right, and how often this one is, among
+    # the facts of the graph that could be asked; None where there are too few to say.
+    changing: bool = False  # true at its time; asked only where the user wants it
+    incomplete: bool = False  # others may be right that the source does not tell
+    base_rate: float | None = None
+    answer_share: float | None = None
+
+    @property
+    def guessable(self) -> bool:
+        """Whether saying the same to every question of the relation is often right, and right here."""
+        return self.answer_share is not None and self.answer_share >= GUESSABLE

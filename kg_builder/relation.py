@@ -58,6 +58,8 @@ class Relation(BaseModel):
     answer: AnswerType = "term"
     values: Values = "one"
     subject: str = "thing"
+    # Subjects in whose name the pattern is found have another relation for it, by its id.
+    variants: dict[str, str] = {}
     value_pattern: str = ""  # a value of an open graph in which it is not found is none (RE2)
     zh_questions: tuple[str, ...] = Field(min_length=1)
     en_questions: tuple[str, ...] = Field(min_length=1)
@@ -148,10 +150,24 @@ def generic_kinds() -> tuple[Kind, ...]:
     return tuple(Kind(**one) for one in tomllib.loads(text)["kind"])
 
 
-def generic_relation(name: str, en: str | None = None) -> Relation:
-    """A relation made from nothing but its name, for properties that no catalogue knows."""
+def generic_relation(
+    name: str, en: str | None = None, like: Relation | None = None, answer: AnswerType | None = None
+) -> Relation:
+    """A relation asked in its own name: for properties that no catalogue knows.
+
+    ``like``: a relation of the catalogue that has the name among its other names. What it says of
+    answers and subjects holds, but not its words: who founded a company (建立者) is no 开国君主.
+    ``answer``: the type of the answer where the name alone would mislead.
+    """
     english = en or name
-    kind = next(one for one in generic_kinds() if re.search(one.pattern, name, re.IGNORECASE))
+    answer = like.answer if like else answer
+    kinds = [
+        one
+        for one in generic_kinds()
+        if (one.answer == answer if answer else re.search(one.pattern, name, re.IGNORECASE))
+    ]
+    kind = kinds[0] if kinds else generic_kinds()[-1]
+    held = like or _UNLIKE
 
     def worded(wordings: Sequence[str], named: str) -> tuple[str, ...]:
         return tuple(fill(wording, p=named) for wording in wordings)
@@ -160,14 +176,22 @@ def generic_relation(name: str, en: str | None = None) -> Relation:
         id=name,
         zh=name,
         en=english,
-        answer=kind.answer,
-        values="many",
+        answer=answer or kind.answer,
+        values=held.values,
+        subject=held.subject,
+        value_pattern=held.value_pattern,
         zh_questions=worded(kind.zh_questions, name),
         en_questions=worded(kind.en_questions, english),
         zh_statements=worded(GENERIC_STATEMENTS["zh"], name),
         en_statements=worded(GENERIC_STATEMENTS["en"], english),
         generic=True,
     )
+
+
+_UNLIKE = Relation(
+    id="-", zh="-", en="-", values="many",
+    zh_questions=("{s}?",), en_questions=("{s}?",), zh_statements=("{s}{o}",), en_statements=("{s} {o}",),
+)  # fmt: skip
 
 
 class Catalogue:

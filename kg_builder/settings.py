@@ -15,6 +15,8 @@ from kg_builder.sources.spec import SourceSpec
 # all of them, or none.
 Unknown = Literal["typed", "all", "none"]
 
+ENCYCLOPEDIC = 2_000  # subjects
+
 
 class BuildSettings(BaseModel):
     """Equal settings and equal sources give equal files, byte for byte."""
@@ -28,7 +30,9 @@ class BuildSettings(BaseModel):
     catalogue: tuple[Path, ...] = ()  # the user's own relations, before the built-in ones
     builtin_catalogue: bool = True
     unknown_relations: Unknown = "typed"
-    strict_names: bool = True  # drop subjects like 王军 and 向阳村 where the source has no ids
+    # Drop subjects like 王军 and 向阳村 where the source has no ids. None: in graphs of ENCYCLOPEDIC
+    # subjects and more; in a small one, which is somebody's own, a name means one thing.
+    strict_names: bool | None = None
     questions: QuestionSettings = QuestionSettings()
     passages: bool = True
     documents: tuple[Path, ...] = ()  # the user's own texts, linked to entities: more passages

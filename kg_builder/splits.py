@@ -2,7 +2,8 @@
 
 An entity's split is a function of its id, the seed and the shares alone, so adding facts or
 entities never moves one. All questions whose subject is the entity, in both languages and all
-wordings, go with it.
+wordings, go with it. In sources without ids, entities that share a name have one split, that of the
+first of them (bulk/entities.py).
 
 What counts as a leak. A subject in one split may be an object in another: that 苏轼's father is
 苏洵 tells nothing about 苏洵's own dynasty, and two poets may share a dynasty. It leaks where a
@@ -76,21 +77,6 @@ def held_out_relations(relation_ids: Iterable[str], share: float, seed: int = 0)
     of 0 there are none.
     """
     return frozenset(one for one in relation_ids if unit_hash(one, f"relation:{seed}") < share)
-
-
-def leaking_pairs(
-    pairs: Iterable[tuple[str, str]], split: Callable[[str], Split]
-) -> frozenset[tuple[str, str]]:
-    """The (subject, object) pairs to drop because the reverse pair is in a split that goes first.
-
-    ``pairs`` are ids of subjects and objects; ``split`` gives the split of a subject.
-    """
-    held = set(pairs)
-    return frozenset(
-        (subject, object_)
-        for subject, object_ in held
-        if (object_, subject) in held and PRECEDENCE[split(subject)] < PRECEDENCE[split(object_)]
-    )
 
 
 def matched_pairs(

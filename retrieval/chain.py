@@ -8,6 +8,7 @@ then is what is read.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,9 +16,10 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from kg_builder.files import digest
 from retrieval.engines import PassageIndex
 from retrieval.errors import ReadingError, SearchError
-from retrieval.evidence import Evidence, Reading, Reason
+from retrieval.evidence import Evidence, Reading, Reason, located
 from retrieval.quarantine import trusted
 from retrieval.ranking import diversify
 from retrieval.reading.extractive_reader import ExtractiveReader, default_reader
@@ -26,6 +28,8 @@ from retrieval.reranker import Reranker, rerank
 
 if TYPE_CHECKING:
     from langchain_core.runnables import Runnable
+
+logger = logging.getLogger(__name__)
 
 Sources = Literal["index", "web", "both"]
 Clock = Callable[[], float]
@@ -108,6 +112,35 @@ class RetrievalChain:
             parts.append(self.web.name)
         return "+".join(parts) or "nothing"
 
+    @property
+    def made_on(self) -> str | None:
+        """The day on which the index was made, YYYY-MM-DD; None without one."""
+        return None if self.index is None else str(self.index.info()["created"])[:10]
+
+    @property
+    def identity(self) -> str:
+        """Changes with everything that an answer depends on: passages, reader, reranker, settings, web."""
+        told = {} if self.index is None else self.index.info()
+        passages = {key: told.get(key) for key in ("version", "created", "passages", "embedder")}
+        calibration = getattr(self.reader, "calibration", None)
+        return digest(
+            [
+                passages,
+                self.reader.name,
+                None if calibration is None else calibration.model_dump(mode="json"),
+                None if self.reranker is None else type(self.reranker).__name__,
+                None if self.web is None else self.web.name,
+                self.settings.model_dump(mode="json"),
+            ]
+        )
+
+    def threshold_for(self, precision: float) -> float | None:
+        """The confidence from which on answers may count as that precise, by the reader's own calibration;
+        1.0 where none do, None where the reader tells no confidence."""
+        if isinstance(self.reader, ExtractiveReader):
+            return self.reader.calibration.cautious_threshold(precision)
+        return None
+
     def _compose(self) -> Runnable[State, State]:
         """The chain for LangChain programs: State in, State out."""
         # Imported when a chain is made, not with the first question: that one has a deadline.
@@ -186,7 +219,8 @@ class RetrievalChain:
                 late = True
             elif error := task.exception():
                 if not isinstance(error, (SearchError, TimeoutError)):
-                    raise error
+                    # A source that is broken costs itself, not what the others have.
+                    logger.error("the source %r failed", name, exc_info=error)
                 failed.append(name)
             else:
                 evidence += task.result()
@@ -199,7 +233,7 @@ class RetrievalChain:
         )
 
     async def rank(self, state: State) -> State:
-        """Leave out what gives orders, rerank, deduplicate, diversify, cut to what a reader can take in."""
+        """Leave out web pages that give orders, rerank, deduplicate, diversify, cut to a reader's measure."""
         started = self._clock()
         believed = trusted(state.evidence)
         chosen = diversify(
@@ -231,7 +265,10 @@ class RetrievalChain:
             # What was found does not answer, and what might have was not reachable.
             reading = reading.model_copy(update={"reason": "search_unavailable"})
         return replace(
-            state, reading=reading.model_copy(update={"timings_ms": dict(state.timings)})
+            state,
+            reading=reading.model_copy(
+                update={"timings_ms": dict(state.timings), "quarantined": state.distrusted}
+            ),
         )
 
     # ── inside ───────────────────────────────────────────────────────────────────────────────────
@@ -290,15 +327,24 @@ class RetrievalChain:
 
 
 def supported(reading: Reading, evidence: Sequence[Evidence]) -> Reading:
-    """The reading with the citations that the evidence bears out; a refusal where none is left."""
+    """The reading with the citations that the evidence bears out, each with the place of its quote.
+
+    A refusal where none is left.
+    """
+    known = {item.passage.id: item for item in evidence}
+    closest = tuple(
+        located(citation, known[citation.passage_id]) if citation.passage_id in known else citation
+        for citation in reading.closest
+    )
+    reading = reading.model_copy(update={"closest": closest})
     if reading.answer is None:
         return reading
-    texts = {item.passage.id: f"{item.passage.title}\n{item.passage.text}" for item in evidence}
     kept = tuple(
-        citation
+        located(citation, known[citation.passage_id])
         for citation in reading.citations
         if citation.quote
-        and citation.quote in texts.get(citation.passage_id, "")
+        and citation.passage_id in known
+        and citation.quote in passage_lines(known[citation.passage_id])
         and 0 <= citation.start < citation.end <= len(reading.answer)
     )
     if not kept:
@@ -308,3 +354,8 @@ def supported(reading: Reading, evidence: Sequence[Evidence]) -> Reading:
     return reading.model_copy(
         update={"citations": kept, "evidence": reading.evidence or tuple(evidence)}
     )
+
+
+def passage_lines(item: Evidence) -> str:
+    """What of a passage may be quoted."""
+    return f"{item.passage.title}\n{item.passage.text}"

@@ -12,7 +12,7 @@ import json
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,7 @@ Vectors = NDArray[np.float32]
 NGRAM_CONFIG = "config.json"
 NGRAM_WEIGHTS = "model.safetensors"
 NGRAM_KEY = "embedding.weight"
+NGRAM_ROWS = "rows"  # which rows are in the file, where not all are
 NGRAM_KIND = "zhizhi-ngram-embedder"
 
 
@@ -67,6 +68,21 @@ def unit(vectors: NDArray[np.floating[Any]]) -> Vectors:
     return np.ascontiguousarray(vectors / np.maximum(lengths, 1e-12), dtype=np.float32)
 
 
+class Unseen(NamedTuple):
+    """The rows of n-grams that no training text has: random signs of one length, made from a seed."""
+
+    seed: int
+    weight: float  # length of a row
+
+    def rows(self, buckets: int, dimension: int) -> NDArray[np.float16]:
+        """All rows as they are before training. The bits of PCG64 are the same in every numpy."""
+        words = np.random.PCG64(self.seed).random_raw(-(-buckets * dimension // 64))
+        bits = np.unpackbits(words.astype("<u8").view(np.uint8))[: buckets * dimension]
+        value = self.weight / dimension**0.5
+        signs = np.array([-value, value], np.float16)
+        return signs[bits].reshape(buckets, dimension)
+
+
 class NgramEmbedder:
     """The sum of the trained vectors of a text's hashed n-grams.
 
@@ -75,8 +91,9 @@ class NgramEmbedder:
     ``retrieval.embedder_training.load_sentence_transformer``.
     """
 
-    def __init__(self, weights: NDArray[np.floating[Any]]) -> None:
+    def __init__(self, weights: NDArray[np.floating[Any]], unseen: Unseen | None = None) -> None:
         self.weights = np.ascontiguousarray(weights)
+        self.unseen = unseen
         self.name = f"ngram-{hashlib.sha256(self.weights.data).hexdigest()[:16]}"
         self.buckets = int(weights.shape[0])
 
@@ -92,9 +109,14 @@ class NgramEmbedder:
 
         try:
             config = json.loads((folder / NGRAM_CONFIG).read_text(encoding="utf-8"))
-            weights = load_file(folder / NGRAM_WEIGHTS)[NGRAM_KEY]
             expected = (config["buckets"], config["dimension"])
-        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+            held = load_file(folder / NGRAM_WEIGHTS)
+            weights, unseen = held[NGRAM_KEY], None
+            if NGRAM_ROWS in held:
+                unseen = Unseen(**config["unseen"])
+                rows, weights = weights, unseen.rows(*expected)
+                weights[held[NGRAM_ROWS]] = rows
+        except (OSError, ValueError, KeyError, IndexError, TypeError, SafetensorError) as error:
             raise EmbedderError(
                 f"{folder}: no embedder of ours ({error}). Train one with train_embedder()."
             ) from error
@@ -103,16 +125,27 @@ class NgramEmbedder:
                 f"{folder}: weights of shape {weights.shape}, its config says {expected}. "
                 "Train it again."
             )
-        return cls(weights)
+        return cls(weights, unseen)
 
     def save(self, folder: Path) -> None:
-        """Write weights and config: what is loaded from there has the same ``name``."""
+        """Write weights and config: what is loaded from there has the same ``name``.
+
+        Rows that the seed gives again are not written: those of ten passages are few.
+        """
         from safetensors.numpy import save_file
 
         folder.mkdir(parents=True, exist_ok=True)
-        config = {"kind": NGRAM_KIND, "buckets": self.buckets, "dimension": self.dimension}
+        config: dict[str, Any] = {
+            "kind": NGRAM_KIND, "buckets": self.buckets, "dimension": self.dimension
+        }  # fmt: skip
+        tensors = {NGRAM_KEY: self.weights}
+        if self.unseen is not None:
+            config["unseen"] = self.unseen._asdict()
+            unseen = self.unseen.rows(self.buckets, self.dimension)
+            rows = np.flatnonzero((self.weights != unseen).any(axis=1))
+            tensors = {NGRAM_KEY: self.weights[rows], NGRAM_ROWS: rows.astype(np.int32)}
         (folder / NGRAM_CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-        save_file({NGRAM_KEY: self.weights}, folder / NGRAM_WEIGHTS)
+        save_file(tensors, folder / NGRAM_WEIGHTS)
 
     def _encode(self, texts: Sequence[str]) -> Vectors:
         vectors = np.zeros((len(texts), self.dimension), np.float32)
@@ -172,7 +205,10 @@ class SentenceTransformerEmbedder:
 
             try:
                 self._model = SentenceTransformer(
-                    self._source, device=self._device, revision=self._revision
+                    self._source,
+                    device=self._device,
+                    revision=self._revision,
+                    trust_remote_code=False,
                 )
             except (OSError, ValueError) as error:
                 raise EmbedderError(

@@ -13,20 +13,22 @@ import random
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from kg_builder.passage import Passage
-from retrieval.embedder import NgramEmbedder, features
+from retrieval.embedder import NgramEmbedder, Unseen, features
 from retrieval.errors import EmbedderError
 from retrieval.passage_text import passage_text
 from retrieval.sentences import sentences
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
+
+    from retrieval.ngram_module import NgramEmbedding
 
 Progress = Callable[[int, int], None]  # steps done, steps in all
 
@@ -71,9 +73,8 @@ def train_embedder(
             f"{len(passages)} passage(s): an embedder needs at least 2 to tell apart. "
             "Index lexically, or give an embedder."
         )
-    module = NgramEmbedding(
-        settings.buckets, settings.dimension, weights=_initial_rows(passages, settings)
-    )
+    initial = _initial_rows(passages, settings)
+    module = NgramEmbedding(settings.buckets, settings.dimension, weights=initial)
     model = SentenceTransformer(modules=[module], device="cpu")
     loss = MultipleNegativesRankingLoss(
         model, scale=settings.scale, directions=("query_to_doc", "doc_to_query")
@@ -95,38 +96,49 @@ def train_embedder(
             progress(step + 1, settings.steps)
     with tempfile.TemporaryDirectory() as folder:
         module.save(folder)
-        return NgramEmbedder.load(Path(folder))
+        weights = NgramEmbedder.load(Path(folder)).weights
+    # What no text has was never moved: such rows need not be kept, a seed gives them again.
+    unseen = Unseen(settings.seed, float(_idf(0, len(passages))))
+    still = (weights == initial.astype(np.float16)).all(axis=1)
+    weights[still] = unseen.rows(settings.buckets, settings.dimension)[still]
+    return NgramEmbedder(weights, unseen)
 
 
 def save_sentence_transformer(embedder: NgramEmbedder, folder: Path) -> None:
     """Write the embedder as a folder that ``load_sentence_transformer`` reads."""
     from sentence_transformers import SentenceTransformer
 
-    from retrieval.ngram_module import NgramEmbedding
-
-    module = NgramEmbedding(
-        embedder.buckets, embedder.dimension, weights=embedder.weights.astype(np.float32)
-    )
-    SentenceTransformer(modules=[module], device="cpu").save(str(folder), create_model_card=False)
+    model = SentenceTransformer(modules=[_module(embedder)], device="cpu")
+    model.save(str(folder), create_model_card=False)
 
 
 def load_sentence_transformer(folder: Path) -> SentenceTransformer:
     """The embedded embedder as a SentenceTransformer, to be used or trained further."""
     from sentence_transformers import SentenceTransformer
 
+    return SentenceTransformer(modules=[_module(NgramEmbedder.load(folder))], device="cpu")
+
+
+def _module(embedder: NgramEmbedder) -> NgramEmbedding:
     from retrieval.ngram_module import NgramEmbedding
 
-    return SentenceTransformer(modules=[NgramEmbedding.load(str(folder))], device="cpu")
+    weights = embedder.weights.astype(np.float32)
+    return NgramEmbedding(embedder.buckets, embedder.dimension, weights=weights)
 
 
 def _initial_rows(passages: Sequence[Passage], settings: EmbedderSettings) -> NDArray[np.float32]:
     counts = np.zeros(settings.buckets, np.float32)
     for passage in passages:
         counts[features(passage_text(passage), settings.buckets)[0]] += 1
-    weight = np.log((len(passages) + 1) / (counts + 0.5)).clip(min=0.01)
+    weight = _idf(counts, len(passages))
     generator = np.random.default_rng(settings.seed)
     rows = generator.standard_normal((settings.buckets, settings.dimension), np.float32)
     return rows * weight[:, None].astype(np.float32) / math.sqrt(settings.dimension)
+
+
+def _idf(counts: NDArray[np.float32] | int, passages: int) -> NDArray[np.floating[Any]]:
+    """Inverse document frequency of n-grams that ``counts`` of the passages have."""
+    return np.log((passages + 1) / (np.asarray(counts) + 0.5)).clip(min=0.01)
 
 
 class _Batches:

@@ -32,7 +32,13 @@ class PassageIndex(Protocol):
     @property
     def embedder(self) -> Embedder | None: ...
 
-    def add(self, passages: Iterable[Passage], *, progress: Progress | None = None) -> Self: ...
+    def add(
+        self,
+        passages: Iterable[Passage],
+        *,
+        replacing: Iterable[str] = (),
+        progress: Progress | None = None,
+    ) -> Self: ...
 
     def delete(self, ids: Iterable[str], *, progress: Progress | None = None) -> int: ...
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
-from kg_builder.passage import Passage
+from kg_builder.passage import Location, Passage, is_unset
 
 Reason = Literal[
     "no_results",  # retrieval ran and found nothing
@@ -28,13 +28,18 @@ class Evidence(BaseModel):
     score: float
     source: Literal["index", "web"] = "index"
     provider: str = ""  # which index or search engine found it
+    # Of the web: when the page was fetched (ISO 8601, UTC), or that the search engine's snippet stands in
+    # for a page that was not.
+    fetched: str = Field(default="", exclude_if=is_unset)
+    snippet: bool = Field(default=False, exclude_if=is_unset)
 
 
 class Citation(BaseModel):
     """Support for one span of an answer.
 
     ``start`` and ``end`` are character offsets into the answer, end exclusive; ``quote`` stands
-    verbatim in the passage.
+    verbatim in the passage. ``url`` opens at the page of a PDF. ``snippet``: the quote is the search
+    engine's, its page was not read.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -47,6 +52,28 @@ class Citation(BaseModel):
     start: int
     end: int
     source: Literal["index", "web"] = "index"
+    location: Location | None = Field(default=None, exclude_if=is_unset)  # of the quote
+    fetched: str = Field(default="", exclude_if=is_unset)
+    snippet: bool = Field(default=False, exclude_if=is_unset)
+
+
+def located(citation: Citation, evidence: Evidence) -> Citation:
+    """The citation with the place of its quote in the evidence's document, as far as that is known."""
+    passage = evidence.passage
+    location = passage.location_at(max(0, passage.text.find(citation.quote)))
+    url = citation.url
+    if location is not None:
+        location = location.model_copy(update={"start": 0})
+        if location.page and url and "#" not in url:
+            url = f"{url}#page={location.page}"
+    return citation.model_copy(
+        update={
+            "location": location,
+            "url": url,
+            "fetched": evidence.fetched,
+            "snippet": evidence.snippet,
+        }
+    )
 
 
 class Reading(BaseModel):
@@ -58,10 +85,12 @@ class Reading(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     answer: str | None
-    confidence: float | None = None
+    confidence: float | None = Field(default=None, ge=0, le=1, allow_inf_nan=False)
     reason: Reason | None = None
     citations: tuple[Citation, ...] = ()
     closest: tuple[Citation, ...] = ()
     evidence: tuple[Evidence, ...] = ()
+    # Passages of the web that were not read because they give orders to a machine.
+    quarantined: int = Field(default=0, exclude_if=is_unset)
     provider: str = ""
     timings_ms: dict[str, float] = {}

@@ -5,7 +5,7 @@
                   /passages.sqlite
                   /lexical/        bm25s, memory-mapped
                   /dense/          vectors, and cells above dense.EXACT_LIMIT
-                  /embedder/       the embedded embedder; of any other only its name is kept
+    FOLDER/embedders/NAME/         the embedded embedder, once for all versions; of others only the name
 
 A version never changes. Building writes a new one aside and then renames ``current``: a build that
 is killed leaves the old version in service, and a running service takes the new one with its next
@@ -31,17 +31,17 @@ from retrieval.errors import IndexRefusedError
 from retrieval.evidence import Evidence
 from retrieval.fusion import fuse, title_scores
 from retrieval.index_version import (
-    EMBEDDER,
     FORMAT,
     FORMAT_VERSION,
     STORE,
     IndexVersion,
     default_dense_weight,
     embedder_record,
+    prune_embedders,
 )
 from retrieval.lexical import Hits, LexicalIndex
 from retrieval.passage_text import passage_text
-from retrieval.store import PassageStore, content_digest, document_of, write_store
+from retrieval.store import PassageStore, content_digest, document_of, file_of, write_store
 from retrieval.versions import (
     ASIDE,
     CURRENT,
@@ -61,6 +61,7 @@ Mode = Literal["lexical", "dense", "hybrid"]
 Progress = Callable[[str, int, int], None]  # stage, done, total
 
 ENCODE_BLOCK = 512
+SPARE = 2  # times the passages that are wanted are ranked: mirrored folders hold each text twice
 DEPTH = 50  # candidates that each ranking brings to the fusion, at least
 
 
@@ -105,17 +106,25 @@ class Index:
             parts = _Parts(embedder, dense_weight)
             return cls._write(held, folder, parts, old, progress)
 
-    def add(self, passages: Iterable[Passage], *, progress: Progress | None = None) -> Index:
-        """Add passages; one with an id (or of a document) that is there replaces what is there."""
+    def add(
+        self,
+        passages: Iterable[Passage],
+        *,
+        replacing: Iterable[str] = (),
+        progress: Progress | None = None,
+    ) -> Index:
+        """Add passages. What is there of their documents, and of those ``replacing`` names, goes."""
         new = list(passages)
-        documents = {document_of(passage.id) for passage in new}
-        return self._change(lambda old: document_of(old.id) not in documents, new, progress)
+        documents = {*map(file_of, new), *replacing}
+        return self._change(lambda old: file_of(old) not in documents, new, progress)
 
     def delete(self, ids: Iterable[str], *, progress: Progress | None = None) -> int:
         """Delete passages by id, or documents with all their passages; return how many went."""
         gone = set(ids)
         before = self.size
-        self._change(lambda old: not {old.id, document_of(old.id)} & gone, [], progress)
+        self._change(
+            lambda old: not {old.id, document_of(old.id), file_of(old)} & gone, [], progress
+        )
         return before - self.size
 
     def _change(
@@ -159,7 +168,7 @@ class Index:
                     embedder.dimension,
                     aside / "dense",
                 )
-            record = None if embedder is None else embedder_record(embedder, aside / EMBEDDER)
+            record = None if embedder is None else embedder_record(embedder, folder)
             weight = parts.dense_weight
             if weight is None:
                 weight = default_dense_weight(embedder)
@@ -185,6 +194,7 @@ class Index:
             shutil.rmtree(aside, ignore_errors=True)
             raise
         prune(folder)
+        prune_embedders(folder)
         return cls(folder, version, embedder)
 
     # ── serving ──────────────────────────────────────────────────────────────────────────────────
@@ -204,7 +214,13 @@ class Index:
     @property
     def version(self) -> IndexVersion:
         """The version in service. A newer one is taken as soon as ``current`` names it."""
-        name = current_version(self.folder)
+        try:
+            name = current_version(self.folder)
+        except IndexRefusedError as error:
+            if self._refused != CURRENT:  # say so once
+                self._refused = CURRENT
+                logger.error("Index %s keeps version %s: %s", self.folder, self.name, error)
+            return self._version
         if name not in (None, self._version.name, self._refused):
             assert name is not None
             with self._lock:
@@ -256,21 +272,35 @@ class Index:
 
         Hybrid fuses BM25, vectors and the titles that the question names. Scores are BM25
         (lexical), cosine (dense) or fused (hybrid: see ``retrieval.fusion``). Without vectors hybrid
-        does with the rest; dense raises IndexRefusedError.
+        does with the rest; dense raises IndexRefusedError. A text that several documents have is found
+        once.
         """
         version = self.version
-        pairs = rank(version, query, k, mode)
-        found = version.store.at([position for position, _ in pairs])
-        return [
-            Evidence(passage=passage, score=score, source="index", provider=self.folder.name)
-            for passage, (_, score) in zip(found, pairs, strict=True)
+        pairs = rank(version, query, SPARE * k, mode)
+        found = version.store.found([position for position, _ in pairs])
+        evidence = [
+            Evidence(
+                passage=found[position], score=score, source="index", provider=self.folder.name
+            )
+            for position, score in pairs
+            if position in found
         ]
+        return without_repeats(evidence)[:k]
+
+
+def without_repeats(evidence: Iterable[Evidence]) -> list[Evidence]:
+    """The evidence in its order; of passages with one title and text the first."""
+    seen: dict[tuple[str, str], Evidence] = {}
+    for item in evidence:
+        seen.setdefault((item.passage.title, item.passage.text), item)
+    return list(seen.values())
 
 
 def rank(version: IndexVersion, query: str, k: int, mode: Mode) -> list[tuple[int, float]]:
     """Positions with scores, best first."""
     if k < 1 or not query.strip() or not version.store.size:
         return []
+    version.mapped.check()
     if mode == "dense" and version.dense is None:
         raise IndexRefusedError(
             f"{version.folder} holds no vectors. Build it with an embedder, or use lexical."
@@ -295,10 +325,8 @@ def rank(version: IndexVersion, query: str, k: int, mode: Mode) -> list[tuple[in
 def titled(store: PassageStore, question: str) -> list[tuple[int, str]]:
     """Positions of the passages whose title stands in the question, with that title."""
     positions = [position for position, _ in store.named_in(question)]
-    return [
-        (position, canonical_key(passage.title))
-        for position, passage in zip(positions, store.at(positions), strict=True)
-    ]
+    found = store.found(positions)
+    return [(p, canonical_key(found[p].title)) for p in positions if p in found]
 
 
 def _pairs(hits: Hits) -> list[tuple[int, float]]:
@@ -340,12 +368,12 @@ def _vectors(
 def _open_current(
     folder: Path, embedder: Embedder | None, *, verify: bool = False, tolerate: bool = False
 ) -> IndexVersion | None:
-    name = current_version(folder)
-    if name is None:
-        if tolerate:
-            return None
-        raise IndexRefusedError(f"{folder}: no index there. Build one with `zhizhi index build`.")
     try:
+        name = current_version(folder)
+        if name is None:
+            raise IndexRefusedError(
+                f"{folder}: no index there. Build one with `zhizhi index build`."
+            )
         return IndexVersion.open(folder / name, embedder, verify=verify)
     except IndexRefusedError:
         if tolerate:  # a build from nothing mends a damaged index

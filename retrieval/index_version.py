@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 from kg_builder.files import MANIFEST, read_manifest, sha256_file
 from retrieval.dense import DenseIndex
 from retrieval.embedder import Embedder, NgramEmbedder, SentenceTransformerEmbedder
 from retrieval.errors import EmbedderError, IndexRefusedError
 from retrieval.lexical import LexicalIndex
+from retrieval.mapped import MappedFiles
 from retrieval.store import PassageStore
+from retrieval.versions import checksums, sync
 
-FORMAT, FORMAT_VERSION = "zhizhi-index", 1
-STORE, EMBEDDER = "passages.sqlite", "embedder"
+FORMAT, FORMAT_VERSION = "zhizhi-index", 2
+STORE = "passages.sqlite"
+EMBEDDERS = (
+    "embedders"  # folder beside the versions: one embedder serves all that were built with it
+)
 ALWAYS_HASHED = 32 * 2**20  # bytes; larger files are hashed only when asked for
 # Weight of the cosines beside BM25's 1 (see retrieval.fusion): the embedded embedder knows little
 # language, a pretrained one is BM25's equal.
 EMBEDDED_WEIGHT, PRETRAINED_WEIGHT = 0.1, 1.0
+_OPEN: WeakValueDictionary[str, NgramEmbedder] = WeakValueDictionary()
 
 
 class IndexVersion:
@@ -39,6 +47,13 @@ class IndexVersion:
         self.lexical = lexical
         self.dense = dense
         self.embedder = embedder
+        # SQLite reads its file; the others are mapped.
+        self.mapped = MappedFiles(
+            path
+            for part in ("lexical", "dense")
+            for path in sorted((folder / part).glob("*"))
+            if path.suffix in (".npy", ".faiss")
+        )
 
     @classmethod
     def open(
@@ -88,11 +103,18 @@ def default_dense_weight(embedder: Embedder | None) -> float:
 
 
 def embedder_record(embedder: Embedder, folder: Path) -> dict[str, Any]:
-    """How to find the embedder again; ours is copied into the index."""
+    """How to find the embedder again; ours is kept once in the index ``folder`` for all its versions."""
     record: dict[str, Any] = {"name": embedder.name, "dimension": embedder.dimension}
     if isinstance(embedder, NgramEmbedder):
-        embedder.save(folder)
-        return {"kind": "ngram", **record}
+        kept = folder / EMBEDDERS / embedder.name
+        if not _is_whole(kept):
+            shutil.rmtree(kept, ignore_errors=True)
+            aside = kept.with_name(f".{embedder.name}")
+            shutil.rmtree(aside, ignore_errors=True)
+            embedder.save(aside)
+            sync(aside)
+            aside.rename(kept)
+        return {"kind": "ngram", **record, "files": checksums(kept)}
     if isinstance(embedder, SentenceTransformerEmbedder):
         return {"kind": "sentence-transformers", **record, "settings": embedder.settings}
     return {"kind": "custom", **record}
@@ -112,16 +134,49 @@ def find_embedder(
             )
         return given
     if record["kind"] == "ngram":
-        try:
-            return NgramEmbedder.load(folder / EMBEDDER)
-        except EmbedderError as error:
-            raise IndexRefusedError(str(error)) from error
+        return _shared_embedder(folder.parent / EMBEDDERS, record)
     if record["kind"] == "sentence-transformers":
         return SentenceTransformerEmbedder(**record["settings"])
     raise IndexRefusedError(
         f"{folder} was built with embedder {record['name']!r}, which it does not contain. "
         "Give that embedder when opening the index."
     )
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether an embedder that was kept earlier is still what its folder is called."""
+    try:
+        return NgramEmbedder.load(folder).name == folder.name
+    except EmbedderError:
+        return False
+
+
+def _shared_embedder(folder: Path, record: dict[str, Any]) -> NgramEmbedder:
+    """The embedder of a record; one in memory serves every version and index that uses it."""
+    name = str(record["name"])
+    check_files(folder / name, record["files"], verify=False)
+    known = _OPEN.get(name)
+    if known is not None:
+        return known
+    try:
+        embedder = NgramEmbedder.load(folder / name)
+    except EmbedderError as error:
+        raise IndexRefusedError(str(error)) from error
+    if embedder.name != name:  # the name is the weights' hash
+        raise IndexRefusedError(f"{folder / name} is damaged. Build the index again.")
+    _OPEN[name] = embedder
+    return embedder
+
+
+def prune_embedders(folder: Path) -> None:
+    """Delete the embedders that no version in the index ``folder`` was built with."""
+    used = set()
+    for version in folder.glob("v??????"):
+        record = (read_manifest(version) or {}).get("embedder") or {}
+        used.add(record.get("name"))
+    for kept in folder.glob(f"{EMBEDDERS}/*"):
+        if kept.name not in used:
+            shutil.rmtree(kept, ignore_errors=True)
 
 
 def check_files(folder: Path, files: dict[str, dict[str, Any]], *, verify: bool) -> None:

@@ -2,7 +2,7 @@
 
     FOLDER/current                 as with files: the version that is served
     FOLDER/v000001/manifest.json   address, collection, embedder
-                  /embedder/       the embedded embedder
+    FOLDER/embedders/NAME/         the embedded embedder
     server                         the collection: passages, BM25 and vectors
 
 Machines that serve share the small folder (or a copy of it) and the server. Documents are added and
@@ -29,21 +29,23 @@ from retrieval.fusion import fuse, title_scores
 from retrieval.index import (
     DEPTH,
     ENCODE_BLOCK,
+    SPARE,
     Mode,
     Progress,
     silent,
+    without_repeats,
 )
 from retrieval.index_version import (
-    EMBEDDER,
     check_files,
     default_dense_weight,
     embedder_record,
     find_embedder,
+    prune_embedders,
 )
 from retrieval.lexical import query_terms
 from retrieval.milvus_collection import FIELDS, Collection, MilvusError, mark, passage_of
 from retrieval.passage_text import passage_text
-from retrieval.store import MAX_TITLED, content_digest, document_of, name_spans
+from retrieval.store import MAX_TITLED, content_digest, file_of, name_spans
 from retrieval.versions import (
     ASIDE,
     CURRENT,
@@ -57,7 +59,7 @@ from retrieval.versions import (
 
 logger = logging.getLogger(__name__)
 
-FORMAT, FORMAT_VERSION = "zhizhi-milvus", 1
+FORMAT, FORMAT_VERSION = "zhizhi-milvus", 2
 UNFINISHED = ".collection"  # names the collection of a build that has not ended
 
 
@@ -116,7 +118,7 @@ class MilvusIndex:
             try:
                 collection.create(None if embedder is None else embedder.dimension)
                 _write(collection, held, embedder, progress or silent)
-                record = None if embedder is None else embedder_record(embedder, aside / EMBEDDER)
+                record = None if embedder is None else embedder_record(embedder, folder)
                 if dense_weight is None:
                     dense_weight = default_dense_weight(embedder)
                 manifest = {
@@ -144,10 +146,17 @@ class MilvusIndex:
             if old is not None and old["previous"] and old["uri"] == uri:
                 collection.sibling(old["previous"]).drop()
             prune(folder)
+            prune_embedders(folder)
             return cls(folder, manifest, embedder)
 
-    def add(self, passages: Iterable[Passage], *, progress: Progress | None = None) -> Self:
-        """Add passages; those of a document that is there replace its old ones.
+    def add(
+        self,
+        passages: Iterable[Passage],
+        *,
+        replacing: Iterable[str] = (),
+        progress: Progress | None = None,
+    ) -> Self:
+        """Add passages. What is there of their documents, and of those ``replacing`` names, goes.
 
         New passages are there before the old ones go: no document is missing at any time. Unchanged
         ones are left alone.
@@ -155,7 +164,7 @@ class MilvusIndex:
         new = list(passages)
         _refuse_repeats(new)
         with exclusive(self.folder), _answering(self.folder, self.manifest["uri"]):
-            documents = [mark(document_of(passage.id)) for passage in new]
+            documents = [mark(file) for file in (*map(file_of, new), *replacing)]
             rows = self.collection.where("document", documents, ["key", "digest"])
             there = {row["key"]: row["digest"] for row in rows}
             changed = [p for p in new if there.get(mark(p.id)) != content_digest(p)]
@@ -194,7 +203,11 @@ class MilvusIndex:
 
     def _refresh(self) -> None:
         """Take a newer version as soon as ``current`` names it."""
-        name = current_version(self.folder)
+        try:
+            name = current_version(self.folder)
+        except IndexRefusedError as error:
+            logger.error("Index %s keeps version %s: %s", self.folder, self.name, error)
+            return
         if name in (None, self.name, self._refused):
             return
         try:
@@ -254,7 +267,7 @@ class MilvusIndex:
         if k < 1 or not query.strip():
             return []
         collection = self.collection
-        depth = k if mode != "hybrid" else max(DEPTH, 2 * k)
+        depth = SPARE * k if mode != "hybrid" else max(DEPTH, 2 * SPARE * k)
         named = _titled(query, collection) if mode == "hybrid" else []
         lexical: list[tuple[str, float]] = []
         dense: list[tuple[str, float]] = []
@@ -267,14 +280,15 @@ class MilvusIndex:
         if mode == "hybrid":
             titles = title_scores(named, collection.count()) if named else {}
             scored = fuse(lexical, dense, titles, float(self.manifest["dense_weight"]))
-        scored = scored[:k]
+        scored = scored[: SPARE * k]
         rows = collection.where("key", [key for key, _ in scored], ["key", *FIELDS])
         passages = {row["key"]: passage_of(row) for row in rows}
-        return [
+        evidence = (
             Evidence(passage=passages[key], score=score, provider=self.folder.name)
             for key, score in scored
             if key in passages  # not deleted since
-        ]
+        )
+        return without_repeats(evidence)[:k]
 
 
 def is_milvus(folder: Path) -> bool:

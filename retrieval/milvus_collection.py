@@ -23,14 +23,14 @@ from retrieval.errors import DocumentError, IndexRefusedError
 from retrieval.lexical import K1, B
 from retrieval.passage_text import passage_text
 from retrieval.segmentation import terms
-from retrieval.store import content_digest, document_of
+from retrieval.store import content_digest, file_of
 
 TOKEN = "MILVUS_TOKEN"  # environment variable: user:password or API key of the server
 SECONDS = 10.0  # for one call to the server; writing a batch may take six times as long
 MAX_BYTES = 65_535  # of a VARCHAR
 MAX_TERMS = 7_000  # of a passage; hashed and parted by spaces they fit into a VARCHAR
 BATCH = 500
-FIELDS = ["id", "title", "text", "url", "language", "entities"]
+FIELDS = ["id", "title", "text", "url", "language", "entities", "origin"]
 CONSISTENCY = "Session"  # what one process wrote it also reads; Strong would wait for all others
 
 
@@ -85,6 +85,7 @@ class Collection:
             schema.add_field(field, DataType.VARCHAR, max_length=MAX_BYTES)
         schema.add_field("language", DataType.VARCHAR, max_length=8)
         schema.add_field("entities", DataType.JSON)
+        schema.add_field("origin", DataType.JSON)  # the file and the places in it
         schema.add_field(
             "terms",
             DataType.VARCHAR,
@@ -227,7 +228,7 @@ def _row(passage: Passage) -> dict[str, Any]:
             )
     return {
         "key": mark(passage.id),
-        "document": mark(document_of(passage.id)),
+        "document": mark(file_of(passage)),
         "name": mark(canonical_key(passage.title)),
         "digest": content_digest(passage),
         "id": passage.id,
@@ -236,6 +237,10 @@ def _row(passage: Passage) -> dict[str, Any]:
         "url": passage.url,
         "language": passage.language,
         "entities": list(passage.entities),
+        "origin": {
+            "document": passage.document,
+            "locations": [place.model_dump() for place in passage.locations],
+        },
         "terms": hashed(terms(passage_text(passage))),
     }
 
@@ -260,4 +265,5 @@ def _batches(values: Sequence[str]) -> Iterator[Sequence[str]]:
 
 
 def passage_of(row: dict[str, Any]) -> Passage:
-    return Passage.model_validate({field: row[field] for field in FIELDS})
+    fields = {field: row[field] for field in FIELDS if field != "origin"}
+    return Passage.model_validate({**fields, **row["origin"]})

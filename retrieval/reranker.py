@@ -33,7 +33,9 @@ class CrossEncoderReranker:
         from sentence_transformers import CrossEncoder
 
         try:
-            model: CrossEncoder = CrossEncoder(self.name, device=self._device)
+            model: CrossEncoder = CrossEncoder(
+                self.name, device=self._device, trust_remote_code=False
+            )
         except (OSError, ValueError) as error:
             raise EmbedderError(
                 f"Reranker {self.name!r} cannot be loaded: {error} "

@@ -11,6 +11,9 @@ from typing import NamedTuple
 CLOSERS = "”’」』）)】》〉\"'"
 QUOTES = (("“", "”"), ("「", "」"), ("『", "』"), ("《", "》"), ("（", "）"))
 QUOTATION = 120  # characters within which a quotation has to close, or its mark was a slip
+# Characters before a stop that are looked at, for an abbreviation and for an opening quote: a text without
+# any sentence would else be read anew at each of its stops.
+ABBREVIATED, OPENED = 40, 600
 _HARD = re.compile(rf"(?:[。！？!?；;…]+[{CLOSERS}]*)|\n+|\.(?=[\s{CLOSERS}]|$)[{CLOSERS}]*")
 _ABBREVIATION = re.compile(
     r"(?:\b(?:Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|vs|Inc|Ltd|Corp|Gen|Col|Lt|Sgt|Rev|Mt"
@@ -49,6 +52,7 @@ def sentences(text: str) -> list[Sentence]:
 
 
 def _ends(text: str, start: int, stop: re.Match[str]) -> bool:
+    start = max(start, stop.start() - ABBREVIATED)
     if _ABBREVIATION.search(text, start, stop.start()):
         return False
     if _NUMBERED.search(text, start, stop.start()) and _NUMBER.match(text, stop.end()):
@@ -61,6 +65,7 @@ def _quoted(text: str, start: int, stop: re.Match[str]) -> bool:
     last = stop.group()[-1]
     if last == "》" or (last in "”’」』" and not _AFTER_QUOTE.match(text, stop.end())):
         return True
+    start = max(start, stop.start() - OPENED)
     for opener, closer in QUOTES:
         opened = text.rfind(opener, start, stop.start())
         if opened >= 0 and text.find(closer, opened, stop.end()) < 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,23 +16,26 @@ from retrieval.canonical import key
 from retrieval.errors import IndexRefusedError
 from retrieval.segmentation import is_han
 
+logger = logging.getLogger(__name__)
+
 _SCHEMA = """
 CREATE TABLE passage (
     position INTEGER PRIMARY KEY,  -- row in the vector and lexical indexes, from 0
     id TEXT NOT NULL UNIQUE,
-    document TEXT NOT NULL,        -- what the passage was cut from; delete and update go by it
+    document TEXT NOT NULL,        -- the file that the passage was cut from; delete and update go by it
     title TEXT NOT NULL,
     text TEXT NOT NULL,
     url TEXT NOT NULL,
     language TEXT NOT NULL,
     entities TEXT NOT NULL,        -- JSON list
+    locations TEXT NOT NULL,       -- JSON list
     digest TEXT NOT NULL,          -- of title and text: equal digests share their vectors
     name TEXT NOT NULL             -- the title in canonical form: looked up by what a question names
 );
 CREATE INDEX passage_document ON passage (document);
 CREATE INDEX passage_name ON passage (name);
 """
-_COLUMNS = "id, title, text, url, language, entities"
+_COLUMNS = "id, title, text, url, language, entities, document, locations"
 # One id may stand for a whole document: PASSAGE = DOCUMENT#NUMBER.
 PART = "#"
 MAX_TITLED = 30  # passages of one title that a question can name; more are the chunks of a book
@@ -43,6 +47,11 @@ def document_of(passage_id: str) -> str:
     """The document of a passage: what stands before ``#NUMBER``, or all of it."""
     document, _, number = passage_id.rpartition(PART)
     return document if document and number.isdigit() else passage_id
+
+
+def file_of(passage: Passage) -> str:
+    """The document whose passages are replaced and deleted together with this one."""
+    return passage.document or document_of(passage.id)
 
 
 def content_digest(passage: Passage) -> str:
@@ -62,17 +71,18 @@ def write_store(passages: Iterable[Passage], path: Path) -> int:
             row = (
                 count,
                 passage.id,
-                document_of(passage.id),
+                file_of(passage),
                 passage.title,
                 passage.text,
                 passage.url,
                 passage.language,
                 json.dumps(passage.entities, ensure_ascii=False),
+                locations_json(passage),
                 content_digest(passage),
                 key(passage.title),
             )
             try:
-                connection.execute("INSERT INTO passage VALUES (?,?,?,?,?,?,?,?,?,?)", row)
+                connection.execute("INSERT INTO passage VALUES (?,?,?,?,?,?,?,?,?,?,?)", row)
             except sqlite3.IntegrityError as error:
                 raise IndexRefusedError(
                     f"Passage id {passage.id!r} comes twice. Give every passage its own id."
@@ -115,7 +125,13 @@ class PassageStore:
             self._connection.close()
 
     def at(self, positions: Sequence[int]) -> list[Passage]:
-        """The passages at these positions, in this order."""
+        """The passages at these positions, in this order; KeyError where one is not there."""
+        found = self.found(positions)
+        return [found[int(position)] for position in positions]
+
+    def found(self, positions: Sequence[int]) -> dict[int, Passage]:
+        """The passages at these positions by position. A row that is damaged costs itself alone: it is
+        logged and left out."""
         found: dict[int, Passage] = {}
         wanted = [int(position) for position in positions]
         for start in range(0, len(wanted), _BATCH):
@@ -124,8 +140,12 @@ class PassageStore:
             rows = self._rows(
                 f"SELECT position, {_COLUMNS} FROM passage WHERE position IN ({marks})", part
             )
-            found.update((row[0], _passage(row[1:])) for row in rows)
-        return [found[position] for position in wanted]
+            for position, *row in rows:
+                try:
+                    found[position] = _passage(row)
+                except (ValueError, TypeError) as error:
+                    logger.error("%s: passage %d is damaged (%s)", self.path, position, error)
+        return found
 
     def get(self, passage_id: str) -> Passage | None:
         rows = self._rows(f"SELECT {_COLUMNS} FROM passage WHERE id = ?", (passage_id,))
@@ -193,8 +213,13 @@ def _is_border(text: str, place: int) -> bool:
     return not (left.isalnum() and right.isalnum()) or is_han(left) or is_han(right)
 
 
+def locations_json(passage: Passage) -> str:
+    """A passage's locations as the indexes keep them."""
+    return json.dumps([place.model_dump() for place in passage.locations], ensure_ascii=False)
+
+
 def _passage(row: Sequence[str]) -> Passage:
-    identity, title, text, url, language, entities = row
+    identity, title, text, url, language, entities, document, locations = row
     return Passage.model_validate(
         {
             "id": identity,
@@ -203,5 +228,7 @@ def _passage(row: Sequence[str]) -> Passage:
             "url": url,
             "language": language,
             "entities": tuple(json.loads(entities)),
+            "document": "" if document == document_of(identity) else document,
+            "locations": tuple(json.loads(locations)),
         }
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,16 +14,26 @@ from typing import Any
 from kg_builder.files import MANIFEST, sha256_file
 from retrieval.errors import IndexRefusedError
 
+NAME = re.compile(rb"v\d{6,}")
 CURRENT, LOCK, ASIDE = "current", ".lock", ".building"
 KEPT_VERSIONS = 2  # the one in service, and the one that a running search may still read
 
 
 def current_version(folder: Path) -> str | None:
-    """The name of the version that is served, None where there is none."""
+    """The name of the version that is served, None where there is none.
+
+    Raises IndexRefusedError where the file names no version: it leads nowhere out of the index's folder.
+    """
     try:
-        return (folder / CURRENT).read_text(encoding="utf-8").strip()
+        name = (folder / CURRENT).read_bytes()[:100].strip()
     except OSError:
         return None
+    if not NAME.fullmatch(name):
+        raise IndexRefusedError(
+            f"{folder / CURRENT} is damaged: it names no version such as v000001, but {name[:20]!r}. "
+            "Write the name of a version into it that is there, or build the index again."
+        )
+    return name.decode()
 
 
 def next_name(folder: Path) -> str:

@@ -30,7 +30,7 @@ from service.guard import Guard
 from service.health import health_routes
 from service.logs import AnswerLines
 from service.metrics import Metrics
-from service.middleware import QUIET, BodyLimits, RequestIds
+from service.middleware import QUIET, BodyLimits, HeadRequests, RequestIds
 from service.native import native_routes
 from service.openapi import openapi_document
 from service.operations import operations_routes
@@ -126,15 +126,16 @@ def create_app(
     app.state.desk = desk
     asking = [Depends(guard.needs("ask"))]
     app.include_router(native_routes(desk, asking))
-    app.include_router(batch_routes(desk, asking))
+    app.include_router(batch_routes(desk, guard, asking))
     app.include_router(compatible_routes(desk, asking))
     app.include_router(feedback_routes(log, guard))
-    app.include_router(health_routes(desk, log))
+    app.include_router(health_routes(desk, log, guard))
     app.include_router(operations_routes(desk, settings, guard, metrics, alarm))
     add_page(app)
     app.openapi = partial(openapi_document, app)  # type: ignore[method-assign]
     _add_exception_handlers(app, settings)
     app.add_middleware(BodyLimits, max_bytes=settings.max_body_bytes)
+    app.add_middleware(HeadRequests)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,

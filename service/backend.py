@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import cached_property
 
 from pydantic import BaseModel
@@ -16,11 +17,18 @@ from retrieval.evidence import Reading
 from service.batcher import Batcher
 from service.loop_thread import LoopThread
 from service.problems import Problem
-from service.retrieval_only import UNCERTIFIED, RetrievalOnly
+from service.retrieval_only import NEVER, UNCERTIFIED, RetrievalOnly
 from service.router import Router
-from service.seams import PROFILES, AsyncChain, Chain, Sources
+from service.seams import PROFILES, AsyncChain, Chain, Dated, Graded, Sources
 from service.settings import Settings
-from training.attempt import Attempter, OperatingPoint
+from training.attempt import (
+    Attempt,
+    Attempter,
+    Measuring,
+    OperatingPoint,
+    QuestionTooLongError,
+    RetrievedPoint,
+)
 
 # The precisions that a client is offered: what of this a bundle can certify is its own affair.
 PRECISIONS = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.92, 0.94, 0.95, 0.96, 0.97, 0.98, 0.99)
@@ -43,6 +51,23 @@ class OperatingPoints(BaseModel):
     default: str
     profiles: dict[str, OperatingPoint]
     certified: list[Certified]  # by rising precision; empty where nothing can be certified
+
+
+def binding(point: OperatingPoint, chain: object, *, strictly: bool = False) -> OperatingPoint:
+    """The point with a threshold for retrieved answers too, so that its target binds every answer.
+
+    Where none was certified with what ``chain`` retrieves from, it is that of the reader's own calibration.
+    A chain that tells no confidence is not bound, and gives no answer where ``strictly`` that is asked.
+    """
+    if point.retrieved is not None or point.target_precision is None:
+        return point
+    found = chain.threshold_for(point.target_precision) if isinstance(chain, Graded) else None
+    if found is None and not strictly:
+        return point
+    threshold = NEVER if found is None or found >= 1 else found
+    return point.model_copy(
+        update={"retrieved": RetrievedPoint(threshold=threshold, certified=False)}
+    )
 
 
 class Backend:
@@ -70,14 +95,16 @@ class Backend:
         self._retrieval: LoopThread | None = None  # made when a chain wants one
         self._retrieval_places = settings.retrieval_threads
         self._default_profile = settings.profile
+        self._max_question_tokens = settings.max_question_tokens
         self._most = settings.max_queue + settings.max_batch  # those that wait, and those in work
         self._points: dict[tuple[str | None, float | None], OperatingPoint | None] = {}
         self.router = Router(
-            self.batcher.attempt if self.has_model else None,
+            self._ask if self.has_model else None,
             self._read if chain is not None else None,
             model=self.model,
             index=self.index,
             speculate=speculate,
+            as_of=self._as_of,
         )
         self.retired = False
         self._leases = 0
@@ -104,6 +131,33 @@ class Backend:
             return False
         return not model or (not self.batcher.full and self.batcher.expected_wait <= seconds)
 
+    def check_length(self, question: str) -> None:
+        """Raises Problem 422 for a question that nobody is asked, however it would be answered."""
+        try:
+            self._measure(question, self._max_question_tokens)
+        except QuestionTooLongError as error:
+            detail = (
+                f"The question has {error.tokens} tokens; this server takes at most {error.most}. "
+                "Ask the question alone, without the text around it."
+            )
+            raise Problem(422, "question-too-long", detail) from None
+
+    async def _ask(self, question: str) -> Attempt:
+        """The model's attempt; raises QuestionTooLongError where the question does not fit into its
+        context: what is cut off or beyond it no calibration knows."""
+        if isinstance(self.attempter, Measuring) and self.attempter.longest_question is not None:
+            self._measure(question, self.attempter.longest_question)
+        return await self.batcher.attempt(question)
+
+    def _measure(self, question: str, most: int) -> None:
+        # No token is shorter than a byte: a short question need not be cut into tokens.
+        if len(question.encode("utf-8", "replace")) > most and isinstance(
+            self.attempter, Measuring
+        ):
+            tokens = self.attempter.question_tokens(question)
+            if tokens > most:
+                raise QuestionTooLongError(tokens, most)
+
     async def _read(self, question: str, sources: Sources, deadline: float) -> Reading:
         chain = self.chain
         assert chain is not None
@@ -117,21 +171,29 @@ class Backend:
             self._threads, lambda: chain.answer(question, sources=sources, deadline=deadline)
         )
 
+    def _as_of(self, reading: Reading) -> str | None:
+        """The day of what an answer cites: of the web today's, of an index that on which it was made."""
+        if any(citation.source == "web" for citation in reading.citations):
+            return datetime.now(UTC).date().isoformat()
+        return self.chain.made_on if isinstance(self.chain, Dated) else None
+
     def point(self, profile: str | None, min_precision: float | None) -> OperatingPoint:
         """The operating point a request asks for.
 
-        A ``min_precision`` that the bundle cannot certify raises a Problem that says what it can.
-        Without a model that is nothing.
+        A ``min_precision`` or a ``profile`` that is asked for and cannot be certified raises a Problem that
+        says what can. Without a model the calibration of the reader stands in for the certificate. The
+        default profile is served whatever it can promise; the answer says what that is.
         """
-        profile = profile or self._default_profile
-        point = self._point(profile, min_precision)
-        if point is not None and (min_precision is None or point.certified):
-            return point
-        if min_precision is None:
+        name = profile or self._default_profile
+        point = self._point(name, min_precision)
+        if point is None and min_precision is None:
             known = ", ".join(self.points.profiles)
             raise Problem(
-                409, "unknown-profile", f"This bundle has no profile {profile!r}. It has: {known}."
+                409, "unknown-profile", f"This bundle has no profile {name!r}. It has: {known}."
             )
+        asked = min_precision is not None or (profile is not None and self.has_model)
+        if point is not None and (not asked or self._kept(point)):
+            return point
         if not self.has_model:
             raise Problem(409, "not-certified", UNCERTIFIED, certifiable=None)
         best = self.points.certified[-1].min_precision if self.points.certified else None
@@ -140,22 +202,34 @@ class Backend:
             if best is not None
             else "its calibration set is too small to certify any"
         )
+        target = point.target_precision if point is not None else min_precision
+        wanted = f"a precision of {target}" + (
+            f", which the profile {name!r} needs" if min_precision is None else ""
+        )
         raise Problem(
             409,
             "not-certified",
-            f"This bundle cannot certify a precision of {min_precision}: {can}.",
+            f"This bundle cannot certify {wanted}: {can}.",
             certifiable=best,
         )
+
+    def _kept(self, point: OperatingPoint) -> bool:
+        if self.has_model:
+            return point.certified
+        return point.retrieved is not None and point.retrieved.threshold < 1
 
     @cached_property
     def points(self) -> OperatingPoints:
         profiles = {name: self._point(name, None) for name in PROFILES}
-        certified: dict[float, Certified] = {}
+        certified: dict[tuple[float, float | None], Certified] = {}
         for precision in PRECISIONS:
             point = self._point(None, precision)
             if point is not None and point.certified:
-                # Of precisions that lead to the same threshold the highest stands for all.
-                certified[point.threshold] = Certified(min_precision=precision, point=point)
+                # Of precisions that lead to the same thresholds the highest stands for all.
+                retrieved = None if point.retrieved is None else point.retrieved.threshold
+                certified[point.threshold, retrieved] = Certified(
+                    min_precision=precision, point=point
+                )
         return OperatingPoints(
             model=self.model,
             direct=self.has_model,
@@ -171,7 +245,11 @@ class Backend:
             if len(self._points) > 4096:  # clients choose the keys
                 self._points.clear()
             try:
-                point = self.attempter.operating_point(profile=key[0], min_precision=key[1])
+                point = binding(
+                    self.attempter.operating_point(profile=key[0], min_precision=key[1]),
+                    self.chain,
+                    strictly=min_precision is not None,
+                )
             except UserError:
                 point = None
             self._points[key] = point

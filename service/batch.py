@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from service.answer import Answer
 from service.connection import while_connected
 from service.desk import Desk
+from service.guard import Guard
 from service.openapi import problems
 from service.problems import Problem, ProblemDetails
 from service.requests import QaRequest
@@ -49,7 +50,7 @@ class BatchResponse(BaseModel):
     results: list[BatchResult]
 
 
-def batch_routes(desk: Desk, dependencies: list[Any] | None = None) -> APIRouter:
+def batch_routes(desk: Desk, guard: Guard, dependencies: list[Any] | None = None) -> APIRouter:
     api = APIRouter(prefix="/v1", tags=["questions"], dependencies=dependencies)
 
     @api.post(
@@ -58,7 +59,9 @@ def batch_routes(desk: Desk, dependencies: list[Any] | None = None) -> APIRouter
         responses=problems(400, 401, 403, 413, 422, 429),
     )
     async def batch(asked: BatchRequest, request: Request) -> BatchResponse:
-        """Every question is answered or has a problem of its own: a full queue is waited for."""
+        """Every question is answered or has a problem of its own: a full queue is waited for. Each counts
+        as a request where a rate is set."""
+        await guard.count_more(request, len(asked.requests) - 1)
         # Half of the queue at most, so that one client's batch does not lock out the others.
         places = asyncio.Semaphore(max(1, min(AT_A_TIME, desk.settings.max_queue // 2)))
 

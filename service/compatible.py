@@ -28,7 +28,7 @@ from service.chat import (
     UrlCitation,
     Usage,
 )
-from service.connection import while_connected
+from service.connection import arrival, while_connected
 from service.desk import Desk, Ticket
 from service.dialogue import last_question
 from service.native import pieces
@@ -91,7 +91,7 @@ def compatible_routes(desk: Desk, dependencies: list[Any] | None = None) -> APIR
 
         System messages and sampling parameters have no effect. Evidence comes as `annotations`; the
         route, the reason and the confidence as `zhizhi`."""
-        ticket = desk.prepare(question_of(asked, desk))
+        ticket = desk.prepare(question_of(asked, desk), arrival(request))
         if not asked.stream:
             outcome = await while_connected(request, desk.answer(ticket))
             return completion(outcome, asked)
@@ -133,7 +133,7 @@ def known(model: str, desk: Desk) -> None:
 def question_of(asked: ChatRequest, desk: Desk) -> QaRequest:
     """The question that a conversation ends with. Raises Problem for what cannot be honoured."""
     known(asked.model, desk)
-    if (asked.n or 1) != 1:
+    if asked.n not in (None, 1):
         raise Problem(400, "unsupported", "There is one answer to a question: n must be 1.")
     if asked.tools:
         raise Problem(400, "unsupported", "Tools cannot be called: leave out tools.")
@@ -200,8 +200,11 @@ def about(outcome: Outcome) -> dict[str, Any]:
         "citations",
         "index",
         "closest",
+        "gap",
+        "as_of",
     }
-    kept |= {"question", "provider", "threshold", "operating_point", "cached", "timings_ms"}
+    kept |= {"question", "provider", "threshold", "operating_point", "promise"}
+    kept |= {"cached", "timings_ms"}
     return outcome.answer.model_dump(mode="json", include=kept)
 
 

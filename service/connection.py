@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from starlette.requests import ClientDisconnect, Request
 
 T = TypeVar("T")
+
+
+def arrival(request: Request) -> float:
+    """The instant of ``time.monotonic()`` at which a request came: its deadline counts from there."""
+    return float(getattr(request.state, "arrived", time.monotonic()))
 
 
 async def while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:

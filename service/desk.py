@@ -5,6 +5,7 @@ Every route asks here, so that defaults, operating points, cache and bookkeeping
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 import uuid
@@ -19,6 +20,7 @@ from service.answer import Answer
 from service.backend import Backend
 from service.batcher import BatcherClosedError, QueueFullError
 from service.cache import AnswerCache
+from service.dialogue import last_question
 from service.problems import Problem, queue_full, shutting_down
 from service.requests import Example, QaRequest
 from service.router import Outcome, Request, Step
@@ -67,22 +69,26 @@ class Desk:
         self.cache = cache
         self.observers = tuple(observers)
         self._load = load
+        self._loading = asyncio.Lock()
 
-    def prepare(self, asked: QaRequest) -> Ticket:
-        """The question with nothing left open.
+    def prepare(self, asked: QaRequest, arrived: float | None = None) -> Ticket:
+        """The question with nothing left open. ``arrived`` is the instant from which its deadline counts;
+        now, where none is given.
 
         Raises the Problem that can be known beforehand: a precision that cannot be certified, a
-        full queue, one that the deadline is too short for.
+        full queue, one that the deadline is too short for, a question of too many tokens.
         """
         settings, backend = self.settings, self.backend
+        backend.check_length(asked.question)
         point = backend.point(asked.profile, asked.min_precision)
         milliseconds = min(asked.deadline_ms or settings.deadline_ms, settings.max_deadline_ms)
-        if not backend.takes(milliseconds / 1000, model=asked.fallback != "always"):
+        deadline = (time.monotonic() if arrived is None else arrived) + milliseconds / 1000
+        if not backend.takes(deadline - time.monotonic(), model=asked.fallback != "always"):
             raise queue_full(backend.batcher.retry_after)
         request = Request(
-            question=asked.question,
+            question=last_question([*asked.before, asked.question]),
             point=point,
-            deadline=time.monotonic() + milliseconds / 1000,
+            deadline=deadline,
             language=asked.language,
             fallback=asked.fallback or settings.fallback,
             sources=asked.sources or settings.sources,
@@ -122,10 +128,18 @@ class Desk:
         return outcome
 
     async def reload(self) -> Backend:
-        """Load bundle and index anew and exchange them; requests in flight finish on the old ones."""
+        """Load bundle and index anew and exchange them; requests in flight finish on the old ones.
+
+        One at a time: models that load at once get into each other's way. Another raises Problem 409.
+        """
         if self._load is None:
             raise Problem(501, "no-reload", "This server was started without a way to reload.")
-        return await self.exchange(await run_sync(self._load))
+        if self._loading.locked():
+            detail = "Another reload is under way; ask again when it is done."
+            raise Problem(409, "reload-under-way", detail, headers={"Retry-After": "5"})
+        async with self._loading:
+            fresh = await run_sync(self._load)
+        return await self.exchange(fresh)
 
     async def exchange(self, backend: Backend) -> Backend:
         """Serve with ``backend`` from now on; retires the old one once nobody uses it any more."""

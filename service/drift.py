@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
-from training.attempt import OperatingPoint
+from training.attempt import Attempt, OperatingPoint
 
 if TYPE_CHECKING:
     from service.desk import Ticket
@@ -44,7 +44,7 @@ class DriftAlarm:
     """Watches the confidences of attempts. ``state`` is None until there are enough."""
 
     def __init__(self, window: int = WINDOW, enough: int = ENOUGH, alpha: float = ALPHA) -> None:
-        self._confidences: deque[float] = deque(maxlen=window)
+        self._attempts: deque[Attempt] = deque(maxlen=window)
         self._enough = enough
         self._alpha = alpha
         self._model = ""
@@ -57,24 +57,24 @@ class DriftAlarm:
             return
         if outcome.answer.model != self._model:  # a new bundle has a calibration of its own
             self._model = outcome.answer.model
-            self._confidences.clear()
+            self._attempts.clear()
             self.state = None
             offered = ticket.backend.points
             points = [*offered.profiles.values(), *(c.point for c in offered.certified)]
             self._points = [p for p in points if p.coverage is not None and p.n > 0]
-        self._confidences.append(outcome.attempt.confidence)
+        self._attempts.append(outcome.attempt)
         self._unjudged += 1
         due = self.state is None or self._unjudged >= EVERY
-        if due and len(self._confidences) >= self._enough and self._points:
+        if due and len(self._attempts) >= self._enough and self._points:
             self._unjudged = 0
             self._judge()
 
     def _judge(self) -> None:
-        n = len(self._confidences)
+        n = len(self._attempts)
         worst: Drift | None = None
         for point in self._points:
             assert point.coverage is not None
-            observed = sum(c >= point.threshold for c in self._confidences) / n
+            observed = sum(point.admits(attempt) for attempt in self._attempts) / n
             distance = abs(observed - point.coverage)
             tolerance = self._radius(n) + self._radius(point.n)
             drift = Drift(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Literal
 
+from anyio import CapacityLimiter, fail_after
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
     from service.question_log import QuestionLog
 
 logger = logging.getLogger(__name__)
+
+# Threads that may wait for the question log. They are its own: a log that is locked holds up feedback,
+# never a question.
+WRITERS = 2
+WRITE_SECONDS = 5.0
 
 
 class Feedback(BaseModel):
@@ -52,6 +58,7 @@ class Thanks(BaseModel):
 
 def feedback_routes(log: QuestionLog | None, guard: Guard) -> APIRouter:
     api = APIRouter(prefix="/v1", tags=["feedback"])
+    writers: CapacityLimiter | None = None
     allowed: Any = Depends(guard.needs("feedback"))
 
     @api.post(
@@ -62,6 +69,7 @@ def feedback_routes(log: QuestionLog | None, guard: Guard) -> APIRouter:
     )
     async def feedback(said: Feedback, caller: Caller = allowed) -> Thanks:
         """Once this answers, the feedback is on disk."""
+        nonlocal writers
         if log is None:
             raise Problem(501, "no-log", "This server keeps no question log.")
         from sqlalchemy.exc import SQLAlchemyError
@@ -75,8 +83,10 @@ def feedback_routes(log: QuestionLog | None, guard: Guard) -> APIRouter:
             log.feedback(said.answer_id, said.rating, caller=caller.name, **values)
 
         try:
-            await run_sync(write)
-        except SQLAlchemyError as error:
+            writers = writers or CapacityLimiter(WRITERS)  # belongs to the event loop
+            with fail_after(WRITE_SECONDS):
+                await run_sync(write, limiter=writers, abandon_on_cancel=True)
+        except (SQLAlchemyError, TimeoutError) as error:
             logger.error("feedback cannot be written: %s", error)
             detail = "The question log cannot be written; please send it again later."
             raise Problem(503, "log-unavailable", detail, headers={"Retry-After": "30"}) from error

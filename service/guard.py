@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from ipaddress import ip_address
 from math import ceil
 from time import time
 
@@ -70,17 +71,30 @@ class Guard:
 
         async def guard(request: Request) -> AsyncIterator[Caller]:
             caller = self.caller(request, scope)
+            request.state.caller = caller
             await self._count(caller)
             async with self._place(caller):
                 yield caller
 
         return guard
 
+    async def count_more(self, request: Request, more: int) -> None:
+        """Count ``more`` requests for one that stands for several. Raises Problem 429 where they are not
+        allowed, and counts none of them then."""
+        if more > 0:
+            await self._count(request.state.caller, more)
+
+    @property
+    def key_trouble(self) -> str | None:
+        """What is wrong with the key file, None where nothing is."""
+        return None if self._ring is None else self._ring.trouble()
+
     def caller(self, request: Request, scope: Scope) -> Caller:
         """Raises Problem 401 without a key, 403 without the scope."""
         if self._ring is None:
-            if scope == "admin" and not _local(request):
-                raise Problem(403, "forbidden", "Without keys this is for the same machine only.")
+            if scope == "admin" and (reason := _not_local(request)):
+                detail = f"Without keys this is for programs of the same machine alone: {reason}."
+                raise Problem(403, "forbidden", detail)
             return Caller(f"ip:{request.client.host if request.client else '-'}")
         scheme, _, presented = request.headers.get("authorization", "").partition(" ")
         key = self._ring.find(presented.strip()) if scheme.lower() == "bearer" else None
@@ -91,19 +105,20 @@ class Guard:
             raise Problem(403, "forbidden", f"The key {key.name!r} has no scope {scope!r}.")
         return Caller(f"key:{key.id}", key)
 
-    async def _count(self, caller: Caller) -> None:
+    async def _count(self, caller: Caller, cost: int = 1) -> None:
         rate = parse_rate(caller.key.rate) if caller.key and caller.key.rate else self._rate
         if rate is None:
             return
         try:
-            allowed = await self._shared.hit(rate, caller.name)
+            allowed = await self._shared.hit(rate, caller.name, cost=cost)
             resets = await self._resets(self._shared, rate, caller) if not allowed else 0.0
         except Exception as error:  # whatever a storage raises when it is gone
             logger.warning("rates are counted in this process alone: %s", error)
-            allowed = await self._memory.hit(rate, caller.name)
+            allowed = await self._memory.hit(rate, caller.name, cost=cost)
             resets = await self._resets(self._memory, rate, caller) if not allowed else 0.0
         if not allowed:
-            raise too_many(f"More than {rate} are not allowed.", resets)
+            most = f"More than {rate} are not allowed"
+            raise too_many(f"{most}, and each question counts." if cost > 1 else f"{most}.", resets)
 
     async def _resets(
         self, limiter: MovingWindowRateLimiter, rate: RateLimitItem, caller: Caller
@@ -131,9 +146,43 @@ def too_many(detail: str, seconds: float) -> Problem:
     )
 
 
-def _local(request: Request) -> bool:
-    """Whether the request comes from this machine itself, not through a proxy on it."""
-    forwarded = "x-forwarded-for" in request.headers or "forwarded" in request.headers
-    return (
-        not forwarded and request.client is not None and request.client.host in ("127.0.0.1", "::1")
-    )
+# Headers by which a proxy says that it stands between: whoever asks through one may be anywhere.
+FORWARDING = (
+    *("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"),
+    *("x-client-ip", "x-cluster-client-ip", "true-client-ip", "cf-connecting-ip"),
+)
+
+
+def _not_local(request: Request) -> str | None:
+    """Why a request cannot be taken for one of a program on this machine; None where it can.
+
+    A browser here may be steered by a page from anywhere: it says so by Origin and Sec-Fetch-Site, and by
+    the Host, where a foreign name was made to lead to this machine (DNS rebinding).
+    """
+    client, headers = request.client, request.headers
+    if client is None or not _is_loopback(client.host):
+        return "it comes from another one"
+    if passed := next((name for name in FORWARDING if name in headers), None):
+        return f"it came through a proxy ({passed})"
+    if not _is_loopback(_host_of(headers.get("host", ""))):
+        return "its Host is not this machine"
+    origin = headers.get("origin")
+    if origin is not None and origin.partition("://")[2] != headers.get("host"):
+        return "a page of another origin sent it"
+    if headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+        return "a page of another site sent it"
+    return None
+
+
+def _host_of(authority: str) -> str:
+    """The host of a Host header, without its port."""
+    if authority.startswith("["):
+        return authority[1:].partition("]")[0]
+    return authority.partition(":")[0]
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
 from service.desk import Desk
+from service.guard import Guard
 
 if TYPE_CHECKING:
     from service.question_log import QuestionLog
@@ -34,7 +35,8 @@ class Readiness(BaseModel):
     checks: list[Check]
 
 
-def readiness(desk: Desk, log: QuestionLog | None = None) -> Readiness:
+def readiness(desk: Desk, log: QuestionLog | None = None, guard: Guard | None = None) -> Readiness:
+    """What can be used now. Anybody may read it: it says what is down, the log says why."""
     backend = desk.backend
     batcher = backend.batcher
     hung = batcher.busy_seconds > HUNG_SECONDS
@@ -45,7 +47,7 @@ def readiness(desk: Desk, log: QuestionLog | None = None) -> Readiness:
         ok=works and batcher.failing is None,
         required=not works or backend.chain is None,
         detail="stopped" if not batcher.alive else "hung" if hung
-        else f"failing: {batcher.failing}" if batcher.failing else backend.model,
+        else f"failing: {batcher.failing.partition('(')[0]}" if batcher.failing else backend.model,
     )  # fmt: skip
     checks = [
         model,
@@ -58,12 +60,16 @@ def readiness(desk: Desk, log: QuestionLog | None = None) -> Readiness:
         ),
     ]
     if log is not None:
-        detail = log.failing or f"{log.waiting} waiting"
+        detail = "cannot be written" if log.failing else f"{log.waiting} waiting"
         checks.append(Check(name="log", ok=log.failing is None, required=False, detail=detail))
+    if guard is not None and (trouble := guard.key_trouble):
+        checks.append(Check(name="keys", ok=False, required=True, detail=trouble))
     return Readiness(ready=all(c.ok for c in checks if c.required), checks=checks)
 
 
-def health_routes(desk: Desk, log: QuestionLog | None = None) -> APIRouter:
+def health_routes(
+    desk: Desk, log: QuestionLog | None = None, guard: Guard | None = None
+) -> APIRouter:
     api = APIRouter(tags=["operations"])
 
     @api.get("/healthz", summary="Is the process up?")
@@ -76,7 +82,7 @@ def health_routes(desk: Desk, log: QuestionLog | None = None) -> APIRouter:
         responses={503: {"model": Readiness, "description": "A required dependency is down"}},
     )
     async def readyz(response: Response) -> Readiness:
-        result = readiness(desk, log)
+        result = readiness(desk, log, guard)
         response.status_code = 200 if result.ready else 503
         return result
 

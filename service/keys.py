@@ -6,12 +6,16 @@ A key is ``zz_<id>_<secret>``: the id finds the entry, the SHA-256 of the secret
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import hmac
+import logging
 import re
 import secrets
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -21,6 +25,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from kg_builder.errors import UserError
 from kg_builder.files import write_text
+
+logger = logging.getLogger(__name__)
 
 Scope = Literal["ask", "feedback", "admin"]
 SCOPES: tuple[Scope, ...] = ("ask", "feedback", "admin")
@@ -82,6 +88,15 @@ def _write_keys(path: Path, keys: list[Key]) -> None:
     path.chmod(0o600)
 
 
+@contextmanager
+def _changing(path: Path) -> Iterator[None]:
+    """One change at a time; the lock goes with its process, so that a kill leaves none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_name(f".{path.name}.lock").open("a") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
+
+
 def add_key(
     path: Path,
     name: str,
@@ -92,9 +107,6 @@ def add_key(
     expires: datetime | None = None,
 ) -> str:
     """Make a key and give it back; it is not stored and cannot be shown again."""
-    keys = read_keys(path) if path.exists() else []
-    if any(key.name == name for key in keys):
-        raise KeysError(f"{path} has a key {name!r} already. Revoke it first, or choose a name.")
     identity, secret = secrets.token_hex(4), secrets.token_urlsafe(32)
     try:
         key = Key(
@@ -112,18 +124,25 @@ def add_key(
         raise KeysError(
             f"{fault['loc'][0]}={fault['input']!r}: {fault['msg']}. A rate looks like 60/minute."
         ) from None
-    _write_keys(path, [*keys, key])
+    with _changing(path):
+        keys = read_keys(path) if path.exists() else []
+        if any(one.name == name for one in keys):
+            raise KeysError(
+                f"{path} has a key {name!r} already. Revoke it first, or choose a name."
+            )
+        _write_keys(path, [*keys, key])
     return f"zz_{identity}_{secret}"
 
 
 def revoke_key(path: Path, name_or_id: str) -> None:
     """Take a key out of the file; a running service notices within a second."""
-    keys = read_keys(path)
-    kept = [key for key in keys if name_or_id not in (key.id, key.name)]
-    if len(kept) == len(keys):
-        known = ", ".join(key.name for key in keys) or "none"
-        raise KeysError(f"{path} has no key {name_or_id!r}. It has: {known}.")
-    _write_keys(path, kept)
+    with _changing(path):
+        keys = read_keys(path)
+        kept = [key for key in keys if name_or_id not in (key.id, key.name)]
+        if len(kept) == len(keys):
+            known = ", ".join(key.name for key in keys) or "none"
+            raise KeysError(f"{path} has no key {name_or_id!r}. It has: {known}.")
+        _write_keys(path, kept)
 
 
 def _hash(secret: str) -> str:
@@ -131,17 +150,32 @@ def _hash(secret: str) -> str:
 
 
 class KeyRing:
-    """The keys of a file, read again when it changes."""
+    """The keys of a file, read again when it changes.
+
+    A file that cannot be read is said to be so at once. Its keys of before hold for GRACE_SECONDS, in which
+    somebody may be editing it; then none does until it can be read again: a key that was revoked, with
+    the file itself if need be, must not live on.
+    """
 
     CHECK_SECONDS = 1.0
+    GRACE_SECONDS = 10.0
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self._path = path
+        self._clock = clock
         self._lock = threading.Lock()
         self._checked = 0.0
-        self._stamp: tuple[int, int] | None = None
+        self._stamp: tuple[int, int, int] | None = None
         self._keys: dict[str, Key] = {}
+        self._lost: float | None = None  # since when the file cannot be read
+        self._fault = ""
         self._read()
+
+    def trouble(self) -> str | None:
+        """What is wrong with the file, None where nothing is."""
+        with self._lock:
+            self._look()
+            return self._fault or None
 
     def find(self, presented: str) -> Key | None:
         """The key that was presented, or None where it is unknown, wrong or expired."""
@@ -149,8 +183,7 @@ class KeyRing:
         if match is None:
             return None
         with self._lock:
-            if time.monotonic() - self._checked > self.CHECK_SECONDS:
-                self._reread()
+            self._look()
             key = self._keys.get(match[1])
         digest = _hash(match[2])
         # An unknown id costs the same comparison as a wrong secret.
@@ -159,20 +192,35 @@ class KeyRing:
             return None
         return key
 
-    def _reread(self) -> None:
-        try:
-            if self._stamp_now() != self._stamp:
-                self._read()
-        except (KeysError, OSError):
-            pass  # half edited or gone for a moment: the keys of before hold
-        self._checked = time.monotonic()
+    def _look(self) -> None:
+        """Read the file again where it has changed, at most once in CHECK_SECONDS."""
+        now = self._clock()
+        if now - self._checked > self.CHECK_SECONDS:
+            self._checked = now
+            try:
+                if self._lost is not None or self._stamp_now() != self._stamp:
+                    self._read()
+            except (KeysError, OSError) as error:
+                self._failed(now, error)
+        if self._lost is not None and now - self._lost > self.GRACE_SECONDS and self._keys:
+            logger.error("no API key is valid until %s can be read again", self._path)
+            self._keys = {}
+
+    def _failed(self, now: float, error: Exception) -> None:
+        if self._lost is None:
+            self._lost, self._fault = now, "the key file cannot be read"
+            logger.error("API keys: %s", error)
 
     def _read(self) -> None:
+        # The stamp first: what is written while the file is read is read again.
+        stamp = self._stamp_now() if self._path.exists() else None
         keys = read_keys(self._path)
-        self._stamp = self._stamp_now()
+        if self._lost is not None:
+            logger.info("the API keys of %s can be read again", self._path)
+        self._stamp, self._lost, self._fault = stamp, None, ""
         self._keys = {key.id: key for key in keys}
-        self._checked = time.monotonic()
+        self._checked = self._clock()
 
-    def _stamp_now(self) -> tuple[int, int]:
+    def _stamp_now(self) -> tuple[int, int, int]:
         stat = self._path.stat()
-        return stat.st_mtime_ns, stat.st_ino
+        return stat.st_mtime_ns, stat.st_ino, stat.st_size

@@ -128,6 +128,8 @@ def metadata(answer: Answer) -> dict[str, Any]:
         "confidence",
         "citations",
         "closest",
+        "gap",
+        "as_of",
         "index",
         "provider",
     }

@@ -6,6 +6,7 @@ import re
 import tomllib
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -18,6 +19,24 @@ LANGUAGES: tuple[Language, ...] = ("zh", "en")
 HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f]")
 
 
+class FollowUp(BaseModel):
+    """How a follow-up is told from a question of its own: see ``service.dialogue``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    lead_ins: tuple[str, ...]
+    endings: tuple[str, ...]
+    question_words: tuple[str, ...]
+    function_words: tuple[str, ...]  # before a pronoun they are nothing that it could mean
+    adverbs: tuple[str, ...]
+    pronouns: dict[str, Literal["man", "woman", "person", "people", "thing", "things", "any"]]
+    of: str
+    attribute_question: str  # {s}, {p} and the {word} for its kind of answer
+    words: dict[str, str]
+    feminine: tuple[str, ...]  # who is asked for is a woman
+    masculine: tuple[str, ...]
+
+
 class LanguagePack(BaseModel):
     """The refusal sentence, and an explanation for every machine-readable reason."""
 
@@ -26,6 +45,12 @@ class LanguagePack(BaseModel):
     language: Language
     refusal: str
     explanations: dict[str, str]
+    follow_up: FollowUp
+    time_words: tuple[str, ...]  # they make an answer depend on when it is asked
+    as_of: str  # {date}
+    gap: str  # {topic} and the {document} that would answer
+    topic: str  # {subject}, {attribute}
+    documents: dict[str, str]  # by kind of answer
 
     def explanation(self, reason: str) -> str | None:
         return self.explanations.get(reason)

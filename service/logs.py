@@ -41,6 +41,12 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(entry, default=str)
 
 
+def one_line(text: str) -> str:
+    """``text`` with everything that ends a line, moves a cursor or turns the direction written out: what a
+    client sent stays one line of the log, and a terminal that shows it obeys nobody."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 class TextFormatter(logging.Formatter):
     """The same for people."""
 
@@ -48,11 +54,19 @@ class TextFormatter(logging.Formatter):
         super().__init__("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S")
 
     def format(self, record: logging.LogRecord) -> str:
-        line = super().format(record)
+        kept = record.exc_info, record.exc_text, record.stack_info
+        record.exc_info = record.exc_text = record.stack_info = None
+        line = one_line(super().format(record))
+        record.exc_info, record.exc_text, record.stack_info = kept
         extra = {k: v for k, v in vars(record).items() if k not in STANDARD}
         if identity := request_id.get():
             extra["request_id"] = identity
-        return line + "".join(f" {k}={v}" for k, v in extra.items())
+        line += one_line("".join(f" {k}={v}" for k, v in extra.items()))
+        if record.exc_info:
+            # Indented, so that no line of it looks like a record of its own.
+            traceback = self.formatException(record.exc_info).splitlines()
+            line += "".join(f"\n    {one_line(part)}" for part in traceback)
+        return line
 
 
 def configure_logging(settings: Settings) -> None:

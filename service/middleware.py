@@ -54,7 +54,9 @@ class RequestIds:
             return await self.app(scope, receive, send)
         given = Headers(scope=scope).get("x-request-id", "")
         request_id = given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
-        scope.setdefault("state", {})["request_id"] = request_id
+        state = scope.setdefault("state", {})
+        # Deadlines start now, not when a body has come or a place was free.
+        state["request_id"], state["arrived"] = request_id, time.monotonic()
 
         current_request_id.set(request_id)
         started, status = time.perf_counter(), 500
@@ -84,6 +86,28 @@ class RequestIds:
         if route not in QUIET:
             extra = {"status": status, "ms": round(1000 * seconds, 1)}
             logger.info("%s %s", method, route, extra=extra)
+
+
+class HeadRequests:
+    """Answers HEAD as GET, without the body: monitors and proxies ask so."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            return await self.app(scope, receive, send)
+        asked = {**scope, "method": "GET"}
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                message = {**message, "body": b""}
+            await send(message)
+
+        try:
+            await self.app(asked, receive, sending)
+        finally:
+            scope["route"] = asked.get("route")
 
 
 class BodyLimits:

@@ -12,7 +12,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from kg_builder.question import Language
 from service.answer import Answer
 from service.backend import OperatingPoints
-from service.connection import while_connected
+from service.connection import arrival, while_connected
 from service.desk import Desk, Ticket
 from service.openapi import ANSWER_EXAMPLES, STREAM_EXAMPLE, problems
 from service.problems import Problem
@@ -33,8 +33,9 @@ def native_routes(desk: Desk, dependencies: list[Any] | None = None) -> APIRoute
     api = APIRouter(tags=["questions"])
     asking = APIRouter(prefix="/v1", dependencies=dependencies)
 
-    def prepare(asked: QaRequest) -> Ticket:
-        return desk.prepare(asked)
+    # Not in a thread: what holds up threads must not hold up questions.
+    async def prepare(asked: QaRequest, request: Request) -> Ticket:
+        return desk.prepare(asked, arrival(request))
 
     @asking.post(
         "/qa",
@@ -93,8 +94,8 @@ def native_routes(desk: Desk, dependencies: list[Any] | None = None) -> APIRoute
 
     @api.get("/v1/operating-points", summary="What can be chosen between precision and coverage")
     async def operating_points() -> OperatingPoints:
-        """The profiles, and every precision that the bundle can certify, with its threshold,
-        bound, n and coverage."""
+        """The profiles, and every precision that the bundle can certify, with its thresholds, n
+        and coverage."""
         return desk.backend.points
 
     return api

@@ -15,10 +15,11 @@ POINT = {
     "threshold": 0.81,
     "target_precision": 0.9,
     "certified": True,
-    "bound": 0.91,
     "n": 412,
     "coverage": 0.48,
     "delta": 0.05,
+    "closed": ["1"],
+    "retrieved": {"threshold": 0.54, "certified": True, "n": 380, "coverage": 0.83},
 }
 DIRECT = {
     "id": "5d1f6a0e7f0b4f0cb2f6b8a3c1d2e3f4",
@@ -34,6 +35,7 @@ DIRECT = {
     "index": "embedded-0.1",
     "threshold": 0.81,
     "operating_point": POINT,
+    "promise": {"part": "direct", "basis": "certified", "target_precision": 0.9, "delta": 0.05},
     "cached": False,
     "timings_ms": {"direct": 12.1, "total": 12.3},
     "usage": {"prompt_tokens": 21, "completion_tokens": 9, "total_tokens": 30},
@@ -45,6 +47,7 @@ RETRIEVED = DIRECT | {
     "abstention": "model_refused",
     "confidence": 0.93,
     "provider": "index",
+    "promise": {"part": "retrieved", "basis": "certified", "target_precision": 0.9, "delta": 0.05},
     "citations": [
         {
             "number": 1,
@@ -64,6 +67,7 @@ REFUSED = DIRECT | {
     "answer": "我不知道和“李白的手机号码”相关的信息。",
     "route": "refused",
     "reason": "insufficient_evidence",
+    "promise": None,
     "explanation": "在检索到的资料里没有找到足够有把握的答案。",
     "abstention": "model_refused",
     "confidence": 0.03,

@@ -56,7 +56,7 @@ def operations_routes(
         "/v1/admin/reload",
         summary="Load bundle and index anew, without losing a request",
         dependencies=[admin],
-        responses=problems(401, 403, 429, 500, 501),
+        responses=problems(401, 403, 409, 429, 500, 501),
     )
     async def reload() -> Serving:
         backend = await desk.reload()

@@ -154,7 +154,8 @@ class QuestionLog:
         answer = outcome.answer
         if outcome.attempt is None:
             # Without a model: what was looked for and not found in the documents.
-            looked_up = answer.abstention == "no_model" and outcome.reading is not None
+            without = ("no_model", "time_dependent")
+            looked_up = answer.abstention in without and outcome.reading is not None
             return looked_up and answer.route == "refused"
         if answer.route != "direct":
             return True

@@ -11,6 +11,7 @@ from kg_builder.question import Language
 from service.seams import Fallback, Profile, Sources
 
 MAX_QUESTION = 2000
+MAX_BEFORE = 32
 
 # Everything that moves a cursor or rings a bell, but line ends and tabs; byte order marks.
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufeff\ufffe\uffff]")
@@ -90,6 +91,12 @@ class QaRequest(QaOptions):
     )
 
     question: QuestionText
+    before: list[QuestionText] = Field(
+        default=[],
+        max_length=MAX_BEFORE,
+        description="What was asked before it, oldest first: a follow-up (「那英国呢?」) takes from there "
+        "what it leaves out.",
+    )
 
 
 class Example(BaseModel):

@@ -13,6 +13,9 @@ UNCERTIFIED = (
     "Without a model no precision can be certified: every answer is read from documents. "
     "Leave out min_precision, or serve a run."
 )
+# The precision that a profile asks of what is read, where no bundle says it.
+TARGETS: dict[str, float] = {"webqa": 0.90, "chat": 0.80, "strict": 0.97}
+NEVER = 1.1  # a threshold above every confidence
 
 
 class NoModelError(UserError):
@@ -22,8 +25,8 @@ class NoModelError(UserError):
 class RetrievalOnly:
     """The Attempter that abstains from every question, so that retrieval answers all of them.
 
-    Its operating points promise nothing: no question is answered directly, whatever the profile, and
-    no precision can be certified.
+    No question is answered directly, whatever the profile, and no precision can be certified; the targets of
+    the profiles bind what is read as far as the reader's calibration reaches.
     """
 
     name = "retrieval-only"
@@ -42,15 +45,16 @@ class RetrievalOnly:
     def operating_point(
         self, *, profile: str | None = None, min_precision: float | None = None
     ) -> OperatingPoint:
-        """A point that lets nothing through. Raises NoModelError for a precision."""
-        if min_precision is not None:
-            raise NoModelError(UNCERTIFIED)
+        """A point that lets nothing through directly. Raises NoModelError for an unknown profile."""
+        name = profile or PROFILES[0]
+        target = TARGETS.get(name) if min_precision is None else min_precision
+        if target is None:
+            raise NoModelError(f"There is no profile {name!r}. There are: {', '.join(TARGETS)}.")
         return OperatingPoint(
-            name=profile or PROFILES[0],
-            threshold=1.0,
-            target_precision=None,
+            name=name if min_precision is None else f"precision-{min_precision:.2f}",
+            threshold=NEVER,
+            target_precision=target,
             certified=False,
-            bound=None,
             n=0,
             coverage=0.0,
             delta=1.0,

@@ -4,7 +4,8 @@ START ──ask──► ASKING ──sure──────► DIRECT
   │              ├────unsure──┐
   ├──────search──┼────────► SEARCHING ──read──► RETRIEVAL
   │              └──give_up──┐   └──give_up──┐
-  └──────give_up─────────────┴──► REFUSED ◄──┘
+  ├──────give_up─────────────┴──► REFUSED ◄──┘
+  └──────chat───► CHAT
 """
 
 from __future__ import annotations
@@ -18,17 +19,23 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from kg_builder.question import Language
-from retrieval.evidence import Reading
-from service.answer import Abstention, Answer, Route
+from retrieval.evidence import Citation, Reading
+from service.answer import Abstention, Answer, Route, promise_of
 from service.batcher import AttemptError
+from service.dialogue import is_open
+from service.gaps import MISSING, gap_of, refusal
 from service.language_pack import language_of, language_pack
 from service.seams import Ask, Fallback, Read, Sources
-from training.attempt import Attempt, OperatingPoint
+from service.small_talk import SmallTalk, reply, small_talk
+from service.time_dependence import is_time_dependent
+from training.attempt import Attempt, OperatingPoint, QuestionTooLongError
 
 logger = logging.getLogger(__name__)
 
 # How many of the judged passages travel with an answer.
 EVIDENCE_SHOWN = 5
+# The reason of a refusal where something was read, not surely enough for the precision that is promised.
+BELOW_PRECISION = "below_precision"
 
 
 class State(StrEnum):
@@ -38,6 +45,7 @@ class State(StrEnum):
     DIRECT = "direct"
     RETRIEVAL = "retrieval"
     REFUSED = "refused"
+    CHAT = "chat"
 
 
 class Move(StrEnum):
@@ -47,12 +55,14 @@ class Move(StrEnum):
     UNSURE = "unsure"
     READ = "read"
     GIVE_UP = "give_up"
+    CHAT = "chat"
 
 
 TRANSITIONS: dict[tuple[State, Move], State] = {
     (State.START, Move.ASK): State.ASKING,
     (State.START, Move.SEARCH): State.SEARCHING,
     (State.START, Move.GIVE_UP): State.REFUSED,
+    (State.START, Move.CHAT): State.CHAT,
     (State.ASKING, Move.SURE): State.DIRECT,
     (State.ASKING, Move.UNSURE): State.SEARCHING,
     (State.ASKING, Move.GIVE_UP): State.REFUSED,
@@ -63,6 +73,7 @@ ENDS: dict[State, Route] = {
     State.DIRECT: "direct",
     State.RETRIEVAL: "retrieval",
     State.REFUSED: "refused",
+    State.CHAT: "chat",
 }
 
 
@@ -102,11 +113,21 @@ class Outcome:
 def judge(attempt: Attempt, point: OperatingPoint) -> Abstention | None:
     """None where the attempt may be given as the answer, else why not.
 
-    The calibrated confidence decides, the refusal phrase being one of the signals it is made of.
+    The calibrated confidence decides, the refusal phrase being one of the signals it is made of; nothing is
+    given where the promise does not reach.
     """
-    if attempt.confidence >= point.threshold and attempt.text.strip():
+    if attempt.objection is not None:
+        return attempt.objection
+    if point.admits(attempt):
         return None
     return "model_refused" if attempt.refused else "low_confidence"
+
+
+def withheld(reading: Reading, point: OperatingPoint) -> bool:
+    """Whether what was read is not sure enough for the precision that the point promises."""
+    if reading.answer is None or point.retrieved is None:
+        return False
+    return reading.confidence is None or reading.confidence < point.retrieved.threshold
 
 
 @dataclass(slots=True)
@@ -123,6 +144,8 @@ class _Run:
     reading: Reading | None = None
     timings: dict[str, float] = field(default_factory=dict)
     early: asyncio.Task[Reading] | None = None  # retrieval that began before it was needed
+    small_talk: SmallTalk | None = None
+    time_dependent: bool = False
 
     def move(self, move: Move) -> Step:
         self.state = TRANSITIONS[self.state, move]
@@ -136,7 +159,7 @@ class Router:
     ``ask`` (None without a model) puts a question to the model, ``read`` (None without retrieval) to
     the retrieval chain; ``model`` and ``index`` are the names that every answer carries. Where
     ``speculate`` says so of a question, retrieval starts beside the generation and is given up when the
-    model knows.
+    model knows. ``as_of`` dates the sources of a reading.
     """
 
     def __init__(
@@ -148,7 +171,9 @@ class Router:
         index: str | None = None,
         speculate: Callable[[str], bool] | None = None,
         clock: Callable[[], float] = time.monotonic,
+        as_of: Callable[[Reading], str | None] = lambda _: None,
     ) -> None:
+        self._as_of = as_of
         self._ask = ask
         self._read = read
         self._model = model
@@ -168,12 +193,22 @@ class Router:
         """Yield a Step for every state that is entered, and the Outcome last."""
         run = _Run(request, self._clock())
         try:
-            if request.fallback == "always":
+            run.small_talk = small_talk(request.question)
+            run.time_dependent = is_time_dependent(request.question)
+            if run.small_talk is not None:
+                yield run.move(Move.CHAT)
+            elif is_open(request.question):
+                run.reason = "unresolved_reference"
+                yield run.move(Move.GIVE_UP)
+            elif request.fallback == "always":
                 run.abstention = "fallback_always"
                 yield run.move(Move.SEARCH)
             elif self._ask is None:
                 run.abstention = "no_model"
-                yield run.move(self._without_model(run))
+                yield run.move(self._without_model(run, "no_model"))
+            elif run.time_dependent:
+                run.abstention = "time_dependent"
+                yield run.move(self._without_model(run, "fallback_disabled"))
             else:
                 self._start_early(run)
                 yield run.move(Move.ASK)
@@ -202,9 +237,9 @@ class Router:
         return round(1000 * (self._clock() - since), 2)
 
     @staticmethod
-    def _without_model(run: _Run) -> Move:
+    def _without_model(run: _Run, reason: str) -> Move:
         if run.request.fallback == "never":
-            run.reason = "no_model"
+            run.reason = reason
             return Move.GIVE_UP
         return Move.SEARCH
 
@@ -218,6 +253,9 @@ class Router:
         except AttemptError as error:
             logger.error("request %s: %s", request.id, error, exc_info=error.__cause__)
             run.abstention = "model_unavailable"
+        except QuestionTooLongError as error:
+            logger.info("request %s: %s", request.id, error)
+            run.abstention = "question_too_long"
         else:
             run.abstention = judge(run.attempt, request.point)
         run.timings["direct"] = self._elapsed(run.started)
@@ -226,8 +264,8 @@ class Router:
         if run.reason is not None:
             return Move.GIVE_UP
         if request.fallback == "never":
-            down = run.abstention == "model_unavailable"
-            run.reason = "model_unavailable" if down else "fallback_disabled"
+            own = run.abstention in ("model_unavailable", "question_too_long")
+            run.reason = run.abstention if own else "fallback_disabled"
             return Move.GIVE_UP
         return Move.UNSURE
 
@@ -258,6 +296,9 @@ class Router:
         if run.reading.answer is None:
             run.reason = run.reading.reason or "insufficient_evidence"
             return Move.GIVE_UP
+        if withheld(run.reading, request.point):
+            run.reason = BELOW_PRECISION
+            return Move.GIVE_UP
         return Move.READ
 
     def _outcome(self, run: _Run) -> Outcome:
@@ -265,16 +306,26 @@ class Router:
         pack = language_pack(request.language or language_of(request.question))
         route = ENDS[run.state]
         confidence = attempt.confidence if attempt else None
+        gap = gap_of(request.question, pack.language) if run.reason in MISSING else None
+        if attempt is not None and not attempt.signals and attempt.objection is not None:
+            confidence = None  # nobody was asked
         # Without a model there is nothing that a threshold could let through.
         point = request.point if self._ask is not None else None
         if route == "direct" and attempt is not None:
             text = attempt.text
         elif route == "retrieval" and reading is not None and reading.answer is not None:
             text, confidence = reading.answer, reading.confidence
+        elif run.small_talk is not None:
+            text, point = reply(run.small_talk, pack.language), None
         elif attempt is not None and attempt.refused and attempt.refusal_text.strip():
             text = attempt.refusal_text  # the model's own honest words
         else:
-            text = pack.refusal
+            text = refusal(gap, pack.language)
+        explanation = pack.explanation(run.reason) if run.reason else None
+        as_of = None
+        if run.time_dependent and route == "retrieval" and reading is not None:
+            as_of = self._as_of(reading)
+            explanation = pack.as_of.replace("{date}", as_of) if as_of else None
         run.timings["total"] = self._elapsed(run.started)
         answer = Answer(
             id=request.id,
@@ -283,21 +334,31 @@ class Router:
             route=route,
             language=pack.language,
             reason=run.reason,
-            explanation=pack.explanation(run.reason) if run.reason else None,
+            explanation=explanation,
+            gap=gap,
+            as_of=as_of,
             abstention=run.abstention,
             confidence=confidence,
             citations=reading.citations if route == "retrieval" and reading else (),
-            closest=reading.closest if route == "refused" and reading else (),
+            closest=_closest(reading) if route == "refused" and reading else (),
             evidence=reading.evidence[:EVIDENCE_SHOWN] if reading else (),
             model=self._model,
             index=self._index,
             provider=(reading.provider or None) if reading else None,
             threshold=point.threshold if point else None,
             operating_point=point,
+            promise=promise_of(route, request.point),
             timings_ms=run.timings,
             usage=_usage(attempt),
         )
         return Outcome(answer, attempt, reading, tuple(run.states))
+
+
+def _closest(reading: Reading) -> tuple[Citation, ...]:
+    """What a refusal shows: of an answer that was withheld, the sentences that it rests on."""
+    if reading.answer is None:
+        return reading.closest
+    return tuple(one.model_copy(update={"start": 0, "end": 0}) for one in reading.citations)
 
 
 def _usage(attempt: Attempt | None) -> dict[str, int]:

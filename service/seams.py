@@ -38,11 +38,30 @@ class AsyncChain(Protocol):
 
 
 @runtime_checkable
+class Dated(Protocol):
+    """A chain whose index was made on a day that is known, YYYY-MM-DD."""
+
+    @property
+    def made_on(self) -> str | None: ...
+
+
+@runtime_checkable
 class Breaking(Protocol):
     """A search with circuit breakers: providers that failed lately are left alone (True) for a while."""
 
     @property
     def breakers(self) -> dict[str, bool]: ...
+
+
+@runtime_checkable
+class Graded(Protocol):
+    """A chain whose answers have a calibrated confidence.
+
+    ``threshold_for`` gives the confidence from which on its answers are that precise (a threshold of 1 or
+    more: none are), or None where its reader tells no confidence.
+    """
+
+    def threshold_for(self, precision: float) -> float | None: ...
 
 
 Ask = Callable[[str], Awaitable[Attempt]]

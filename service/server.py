@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import faulthandler
 import os
 import signal
 import socket
@@ -15,11 +16,14 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from kg_builder.errors import UserError
+from service.connections import ConnectionLimits, limited_protocol, networks
 from service.guard import check_exposure
 from service.logs import configure_logging
 from service.settings import PREFIX, Settings
 
 BACKLOG = 2048
+# What is left after the drain for closing up; a process that is not gone by then is ended.
+CLOSE_SECONDS = 15.0
 
 
 class BindError(UserError):
@@ -59,7 +63,11 @@ def _remedy(host: str, port: int, error: OSError) -> str:
 
 class _Server(uvicorn.Server):
     """Ends by returning. Uvicorn raises the signal again after its drain, which would turn an
-    orderly stop into a death by signal."""
+    orderly stop into a death by signal.
+
+    What does not end in time, a thread that hangs in a model or in a search, is not waited for: the
+    process says on stderr where it hangs, and exits with 1.
+    """
 
     def __init__(self, config: uvicorn.Config, on_started: Callable[[], None] | None) -> None:
         super().__init__(config)
@@ -85,6 +93,10 @@ class _Server(uvicorn.Server):
                 signal.signal(number, handler)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self.stopped_by is None:
+            drain = self.config.timeout_graceful_shutdown or 0
+            # A watchdog in C, which waits for no lock: threads that hang are joined at exit.
+            faulthandler.dump_traceback_later(drain + CLOSE_SECONDS, exit=True, file=2)
         self.stopped_by = self.stopped_by or sig
         super().handle_exit(sig, frame)
 
@@ -98,6 +110,8 @@ def serve(
 ) -> int:
     """Serve until SIGINT or SIGTERM, let requests in flight finish, and return the exit status.
 
+    It is a process's last work: CLOSE_SECONDS after the drain the process ends in any case.
+
     Raises ExposureError where other machines could ask without a key.
 
     ``listener`` is a socket of ``bind()``, taken beforehand so that a port in use is known before
@@ -109,8 +123,19 @@ def serve(
     listener = listener or bind(settings.host, settings.port)
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
+    trusted = networks(settings.trusted_proxies)
+    limits = ConnectionLimits(
+        header_bytes=settings.max_header_bytes,
+        header_seconds=settings.header_seconds,
+        per_address=settings.max_connections_per_address,
+        trusted=trusted,
+    )
     config = uvicorn.Config(
         app,
+        http=limited_protocol(limits),
+        ws="none",
+        proxy_headers=bool(trusted),
+        forwarded_allow_ips=[str(network) for network in trusted],
         log_config=None,
         log_level=settings.log_level,
         access_log=False,

@@ -7,11 +7,11 @@ Every setting is read from the environment as ``ZHIZHI_<NAME>``, or from a file 
 from __future__ import annotations
 
 import os
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from kg_builder.errors import UserError
@@ -60,6 +60,11 @@ class Settings(BaseSettings):
         default="",
         description="Search providers in the order in which they are asked, such as "
         "searxng,bocha,ddgs (also tavily, brave, serper); empty: SearXNG where it has an address.",
+    )
+    searches_per_second: float = Field(
+        default=5.0,
+        gt=0,
+        description="Calls to each search provider; more wait, as long as their deadline allows.",
     )
     tavily_key: SecretStr | None = Field(default=None, description="Key of the provider tavily.")
     brave_key: SecretStr | None = Field(default=None, description="Key of the provider brave.")
@@ -132,6 +137,12 @@ class Settings(BaseSettings):
         le=256,
         description="How many questions are retrieved for at the same time.",
     )
+    max_question_tokens: int = Field(
+        default=2048,
+        ge=16,
+        description="Longest question in tokens of the model (of a model server, estimated: 3 bytes each); a "
+        "longer one is answered with 422.",
+    )
     max_body_bytes: int = Field(
         default=262_144,
         ge=1024,
@@ -139,6 +150,27 @@ class Settings(BaseSettings):
     )
     max_connections: int = Field(
         default=2000, ge=1, description="Connections at once; further ones are answered with 503."
+    )
+    max_connections_per_address: int = Field(
+        default=256,
+        ge=1,
+        description="Connections at once from one address; further ones are answered with 503. Those of "
+        "ZHIZHI_TRUSTED_PROXIES are not counted.",
+    )
+    max_header_bytes: int = Field(
+        default=65_536,
+        ge=1024,
+        description="Largest request line and headers; larger ones are answered with 431.",
+    )
+    header_seconds: float = Field(
+        default=10.0,
+        gt=0,
+        description="A connection whose request headers have not come after this is closed.",
+    )
+    trusted_proxies: str = Field(
+        default="",
+        description="Addresses or networks of reverse proxies, such as 10.0.0.5,172.18.0.0/16, whose "
+        "X-Forwarded-For and X-Forwarded-Proto are believed; without it nobody's are.",
     )
     keep_alive_seconds: int = Field(
         default=15, ge=1, description="An idle connection is closed after this."
@@ -208,6 +240,14 @@ class Settings(BaseSettings):
     log_questions: bool = Field(
         default=False, description="Put the text of questions into the operational log."
     )
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: str) -> str:
+        for one in value.split(","):
+            if one.strip():
+                ip_network(one.strip())
+        return value
 
     @property
     def loopback(self) -> bool:

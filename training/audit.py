@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from kg_builder.question import Question
 from training.generation import Message, Model, Sampling
-from training.intervals import wilson
+from training.intervals import clustered_wilson, tally
 from training.label import Label
 from training.language_pack import language_pack
 
@@ -77,8 +77,10 @@ def audit(
     if len(opinions) != len(decided):
         raise ValueError(f"the judge gave {len(opinions)} opinions on {len(decided)} answers")
     rows = list(zip(asked, decided, opinions, strict=True))
-    scored = [(one.verdict, opinion) for _, one, opinion in rows if opinion != "unscored"]
-    agreed = sum(verdict == opinion for verdict, opinion in scored)
+    told = [(q, one.verdict, opinion) for q, one, opinion in rows if opinion != "unscored"]
+    scored = [(verdict, opinion) for _, verdict, opinion in told]
+    agreeing = [verdict == opinion for verdict, opinion in scored]
+    entities = [q.subject_id or q.id for q, _, _ in told]
     differing = [
         Disagreement(
             question_id=question.id,
@@ -95,8 +97,8 @@ def audit(
         judge=name,
         n=len(scored),
         unscored=len(rows) - len(scored),
-        agreement=agreed / len(scored) if scored else None,
-        agreement_interval=wilson(agreed, len(scored)),
+        agreement=sum(agreeing) / len(scored) if scored else None,
+        agreement_interval=clustered_wilson(tally(agreeing, entities)),
         kappa=cohen_kappa(scored),
         confusion=dict(sorted(Counter(f"{one.verdict} {op}" for _, one, op in rows).items())),
         disagreements=tuple(differing[:most]),

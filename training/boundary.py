@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from kg_builder.files import write_text
 from kg_builder.question import Question
-from training.intervals import wilson
+from training.intervals import clustered_wilson, tally
 from training.label import Label
 
 ALL = "all"
@@ -61,13 +61,13 @@ def boundary_map(
     """One cell per relation and band that has questions, with the margins; relations by falling share."""
     found = {one.question_id: one.known for one in labels}
     band = bands_of(questions, bands)
-    groups: dict[tuple[str, str], list[bool | None]] = defaultdict(list)
+    groups: dict[tuple[str, str], list[tuple[str, bool | None]]] = defaultdict(list)
     for question in questions:
         if question.id not in found:
             continue
         for relation in (question.relation, ALL):
             for which in (band[question.subject_id], ALL):
-                groups[relation, which].append(found[question.id])
+                groups[relation, which].append((question.subject_id, found[question.id]))
     cells = {key: _cell(*key, known) for key, known in groups.items()}
 
     def order(cell: Cell) -> tuple[bool, float, str, bool, str]:
@@ -83,8 +83,9 @@ def boundary_map(
     return sorted(cells.values(), key=order)
 
 
-def _cell(relation: str, band: str, known: Sequence[bool | None]) -> Cell:
-    decided = [one for one in known if one is not None]
+def _cell(relation: str, band: str, known: Sequence[tuple[str, bool | None]]) -> Cell:
+    entities = [entity for entity, one in known if one is not None]
+    decided = [one for _, one in known if one is not None]
     right = sum(decided)
     return Cell(
         relation=relation,
@@ -93,7 +94,7 @@ def _cell(relation: str, band: str, known: Sequence[bool | None]) -> Cell:
         known=right,
         aside=len(known) - len(decided),
         share=right / len(decided) if decided else None,
-        interval=wilson(right, len(decided)),
+        interval=clustered_wilson(tally(decided, entities)),
     )
 
 

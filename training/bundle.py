@@ -3,6 +3,7 @@
 bundle/
   bundle.json     base model, prompt, refusal, decoding, calibration, operating points, hashes
   adapter/        PEFT format (absent for a model tuned in full or not at all)
+  applicability.json  where the promise ends: names, wordings and answers of the graph
   README.md       the model card, generated
   manifest.json   checksums of all the above, written last
 """
@@ -10,6 +11,7 @@ bundle/
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from kg_builder.files import (
     write_text,
 )
 from kg_builder.question import Language
+from training.applicability import Applicability
 from training.attempt import OperatingPoint
 from training.calibrate import Calibration
 from training.engine.few_shot import FewShot
@@ -64,7 +67,11 @@ class BundleSpec(BaseModel):
     answer_counts: dict[str, int] = {}  # how often the model gave an answer to training questions
     knowledge: KnowledgeScore | None = None
     calibration: Calibration
+    popularity: dict[str, float] = {}  # of subjects, by name as training.popularity folds it
+    popularity_bands: tuple[float, ...] = ()
     operating_points: tuple[OperatingPoint, ...]
+    # Points certified for direct and retrieved answers together, by what the answers were retrieved from.
+    routed_points: dict[str, tuple[OperatingPoint, ...]] = {}
     default_profile: str
     risk_coverage: tuple[tuple[float, float, float], ...] = ()  # threshold, coverage, risk
     figures: dict[str, Any] = {}
@@ -74,10 +81,17 @@ class BundleSpec(BaseModel):
 class Bundle:
     """A bundle on disk that was found whole."""
 
-    def __init__(self, folder: Path, spec: BundleSpec, digest: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        spec: BundleSpec,
+        digest: str,
+        applicability: Applicability | None = None,
+    ) -> None:
         self.folder = folder
         self.spec = spec
         self.digest = digest
+        self.applicability = applicability  # None: made before bundles knew where they apply
 
     @property
     def name(self) -> str:
@@ -133,6 +147,11 @@ class Bundle:
                 raise BundleError(
                     f"Bundle {folder} is damaged: {name} has changed since it was made."
                 )
+        if strange := _unlisted(folder, files):
+            raise BundleError(
+                f"Bundle {folder} holds {strange}, which its manifest.json does not list. Take it out: "
+                "what was not checked is not loaded."
+            )
         try:
             value = json.loads((folder / "bundle.json").read_bytes())
             # The format first: another one need not be readable at all.
@@ -145,7 +164,18 @@ class Bundle:
             spec = BundleSpec.model_validate(value)
         except (OSError, ValueError) as error:
             raise BundleError(f"Bundle {folder}: bundle.json cannot be read ({error}).") from error
-        return cls(folder, spec, manifest["digest"])
+        return cls(folder, spec, manifest["digest"], Applicability.load(folder))
+
+    def replace(self, spec: BundleSpec, card: str) -> Bundle:
+        """This bundle with another specification and card, written aside and exchanged as a whole."""
+        aside = self.folder.with_name(f".{self.folder.name}.building")
+        if aside.exists():
+            shutil.rmtree(aside)
+        shutil.copytree(self.folder, aside)
+        Bundle.save(aside, spec, card)
+        shutil.rmtree(self.folder)
+        aside.rename(self.folder)
+        return Bundle.load(self.folder)
 
     @classmethod
     def save(cls, folder: Path, spec: BundleSpec, card: str) -> Bundle:
@@ -161,6 +191,15 @@ class Bundle:
         }
         write_manifest(folder, {"files": files, "digest": files_digest(files)})
         return cls.load(folder)
+
+
+def _unlisted(folder: Path, files: dict[str, str]) -> str | None:
+    """A file of the adapter that the manifest does not list: it would be loaded unchecked."""
+    for path in sorted((folder / "adapter").rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if not path.is_dir() and name not in files:
+            return name
+    return None
 
 
 def files_digest(files: dict[str, str]) -> str:

@@ -7,22 +7,19 @@ import json
 import os
 import platform
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from kg_builder.files import write_json
+from kg_builder.files import write_json, write_text
 from kg_builder.question import Question
+from training.applicability import FILE as APPLICABILITY
+from training.applicability import Applicability
 from training.bundle import EMBEDDED, BaseReference, Bundle, BundleSpec, fingerprint, resolve_base
-from training.calibrate import (
-    CalibrationSettings,
-    fit,
-    halves,
-    needed_for,
-    operating_points,
-)
+from training.calibrate import CalibrationSettings, calibration_parts, fit, needed_for
 from training.calibrated import answer_twice, consider
+from training.certificate import Answers, operating_points
 from training.engine.loading import Loading
 from training.engine.local import LocalModel
 from training.errors import TrainingError
@@ -30,11 +27,12 @@ from training.knowledge import KnowledgeScore
 from training.label import verdict
 from training.language_pack import language_pack
 from training.model_card import model_card
+from training.popularity import Popularity, bands_of_names
 from training.pretrained.gguf import is_gguf
 from training.pretrained.table import pretrained_models
 from training.probe import Told, ask
 from training.selective import aurc, auroc, balanced_threshold, brier, ece, risk_coverage
-from training.signals import confidence_of, count_answers
+from training.signals import IMPLAUSIBLE, confidence_of, count_answers
 
 PACKAGES = ("torch", "transformers", "peft", "trl", "scikit-learn")
 
@@ -48,7 +46,9 @@ def make_bundle(
     *,
     name: str,
     training_answers: Sequence[str] = (),
+    popularity: Mapping[str, float] | None = None,
     told: Told | None = None,
+    graph: Sequence[Question] = (),
     knowledge: KnowledgeScore | None = None,
     loading: Loading | None = None,
     prompt: int = 0,
@@ -58,15 +58,17 @@ def make_bundle(
     """Fit and certify the confidence of ``base`` + ``adapter`` on ``questions``, write a bundle to ``out``.
 
     ``questions`` are the calibration split: their entities are in neither training nor test.
-    ``training_answers`` are what the model answered to the training questions, right or wrong; ``told`` is
-    what else the base is known to say; ``knowledge`` was
-    fitted on them; ``loading`` is how the base is loaded.
+    ``training_answers`` are what the model answered to the training questions, right or wrong;
+    ``popularity`` is that of subjects by name (training.popularity); ``told`` is what else the base is
+    known to say; ``graph`` are all questions of its graph, by which the bundle knows where its promise
+    ends (none: ``questions``); ``knowledge`` was fitted on the training questions;
+    ``loading`` is how the base is loaded.
     """
-    parts = halves(questions)
+    parts = calibration_parts(questions)
     if not all(parts):
         raise TrainingError(
             f"{len(questions)} calibration questions are too few to part into a fitting and a certifying "
-            "half. Use a larger graph, or give more of it to the calibration split."
+            "part. Use a larger graph, or give more of it to the calibration split."
         )
     where = resolve_base(base)
     loading = loading or {}
@@ -80,6 +82,10 @@ def make_bundle(
     )
 
     counts = count_answers(training_answers)
+    applicability = Applicability.of(graph or questions)
+
+    names = dict(popularity or {})
+    known = Popularity(names, bands_of_names(names))
 
     def measure(part: Sequence[Question]) -> tuple[list[dict[str, float]], list[bool]]:
         pairs = answer_twice(model, [ask(q, prompt) for q in part], max_new_tokens, told)
@@ -87,25 +93,34 @@ def make_bundle(
         for q, (natural, answer) in zip(part, pairs, strict=True):
             odds = None if knowledge is None else knowledge.log_odds(q.text, answer)
             considered.append(consider(natural, answer, counts, odds))
-        right = [
-            verdict(q, text) == "right" for q, (text, _, _) in zip(part, considered, strict=True)
-        ]
+        right = []
+        for question, (text, _, found) in zip(part, considered, strict=True):
+            right.append(verdict(question, text) == "right")
+            found[IMPLAUSIBLE] = float(applicability.objects_to(question.text, text))
+            if known:
+                found["popularity"] = known.signal(question.text)
         return [found for _, _, found in considered], right
 
     fitting, certifying = (measure(part) for part in parts)
     calibration = fit(*fitting, settings)
-    confident = [
-        ([calibration.confidence(row) for row in rows], right)
-        for rows, right in (fitting, certifying)
-    ]
-    points = operating_points(confident[0], confident[1], settings)
-    scores, right = confident[1]
+
+    def answers(part: Sequence[Question], measured: tuple[list[Any], list[bool]]) -> Answers:
+        return Answers.of(
+            [calibration.confidence(row) for row in measured[0]],
+            measured[1],
+            [q.subject_id for q in part],
+            [known.band(q.text) for q in part] if known else (),
+        )
+
+    fitted, certified = answers(parts[0], fitting), answers(parts[1], certifying)
+    points = operating_points(fitted, certified, settings)
+    scores, right = certified.confidence.tolist(), certifying[1]
     alone = {
         signal: auroc([confidence_of(signal, row[signal]) for row in certifying[0]], right)
         for signal in calibration.names
     }
     figures = {
-        "n_fitting": len(confident[0][1]),
+        "n_fitting": fitted.n,
         "n_certifying": len(right),
         "accuracy_unrefused": sum(right) / len(right),
         "auroc": auroc(scores, right),
@@ -114,8 +129,8 @@ def make_bundle(
         "brier": brier(scores, right),
         "auroc_by_signal": alone,
         "balanced_threshold": balanced_threshold(
-            [one for scores, _ in confident for one in scores],
-            [one for _, outcomes in confident for one in outcomes],
+            [*fitted.confidence.tolist(), *scores],
+            [*fitting[1], *right],
             settings.balanced_precision,
         ),
         "needed_without_error": {
@@ -140,6 +155,8 @@ def make_bundle(
         answer_counts=counts,
         knowledge=knowledge,
         calibration=calibration,
+        popularity=names,
+        popularity_bands=bands_of_names(names),
         operating_points=tuple(points),
         default_profile=settings.default_profile,
         risk_coverage=tuple(tuple(p) for p in risk_coverage(scores, right)),
@@ -156,6 +173,7 @@ def make_bundle(
         shutil.rmtree(aside)
     shutil.copytree(adapter, aside / "adapter")
     _name_base(aside / "adapter" / "adapter_config.json", spec.base.id)
+    write_text(aside / APPLICABILITY, applicability.model_dump_json() + "\n")
     Bundle.save(aside, spec, model_card(spec))
     if out.exists():
         shutil.rmtree(out)

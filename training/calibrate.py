@@ -1,7 +1,8 @@
 """Calibrate: signals to P(correct), and the operating points that can be certified.
 
-The calibration questions are parted by entity: one half fits the weights (and chose the checkpoint), the
-other certifies thresholds, so that the certificate's data had no say in what it certifies.
+The calibration questions are parted by entity: one part fits the weights (and chose the checkpoint), the
+other certifies thresholds (training.certificate), so that the certificate's data had no say in what it
+certifies.
 """
 
 from __future__ import annotations
@@ -10,17 +11,18 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 from kg_builder.files import digest
 from kg_builder.question import Question
 from training.attempt import OperatingPoint
 from training.errors import BundleError, TrainingError
-from training.intervals import clopper_pearson_lower
 from training.selective import CurvePoint, risk_coverage
-from training.signals import SIGNALS
+from training.signals import IMPLAUSIBLE, SIGNALS
 
 TARGETS = (0.70, 0.75, 0.80, 0.85, 0.90, 0.95, 0.97, 0.99)
+FITTING = 1000  # questions that fit the weights, where there are enough
+MOST_CERTIFYING = 0.7  # of the calibration questions
 
 
 class Calibration(BaseModel):
@@ -29,19 +31,39 @@ class Calibration(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     names: tuple[str, ...]
-    means: tuple[float, ...]
-    scales: tuple[float, ...]
-    weights: tuple[float, ...]
-    intercept: float
+    means: tuple[FiniteFloat, ...]
+    scales: tuple[FiniteFloat, ...]
+    weights: tuple[FiniteFloat, ...]
+    intercept: FiniteFloat
     n: int  # questions it was fitted on
 
+    @model_validator(mode="after")
+    def _fits_its_names(self) -> Calibration:
+        for name in ("means", "scales", "weights"):
+            if len(getattr(self, name)) != len(self.names):
+                raise ValueError(
+                    f"{name} holds {len(getattr(self, name))} values for {len(self.names)} names"
+                )
+        if any(scale <= 0 for scale in self.scales):
+            raise ValueError(f"scales must lie above 0: {self.scales}")
+        return self
+
     def confidence(self, signals: dict[str, float]) -> float:
-        """P(correct). Raises BundleError when the engine does not give a signal that is needed."""
+        """P(correct). Raises BundleError when the engine does not give a signal that is needed, or gives
+        one that is no finite number: such an answer has no confidence, least of all a high one."""
+        if signals.get(IMPLAUSIBLE):
+            return 0.0
         missing = [name for name in self.names if name not in signals]
         if missing:
             raise BundleError(
                 f"The engine gives no {', '.join(missing)}, which this bundle's calibration needs. "
                 "Use an engine that returns log-probabilities, or calibrate again with this one."
+            )
+        broken = {name: signals[name] for name in self.names if not math.isfinite(signals[name])}
+        if broken:
+            raise BundleError(
+                f"The engine gives signals that are no finite numbers: {broken}. "
+                "Check its log-probabilities and the precision it computes in."
             )
         z = self.intercept + sum(
             weight * (signals[name] - mean) / scale
@@ -120,71 +142,6 @@ def fit(
     )
 
 
-def certify(
-    target: float,
-    grid: Sequence[float],
-    confidence: Sequence[float],
-    correct: Sequence[bool],
-    delta: float,
-    *,
-    name: str = "",
-) -> OperatingPoint | None:
-    """The lowest threshold of ``grid`` whose precision is at least ``target`` with probability 1 − δ.
-
-    Fixed-sequence testing (Learn then Test, Angelopoulos et al. 2021): the thresholds, from the strictest
-    on, are tested one after the other at level δ until one fails; the last that passed is certified. The
-    family-wise error is δ because the sequence was fixed without these data. Each test is an exact
-    binomial one (Clopper–Pearson). None where the first test already fails.
-    """
-    scores, right = np.asarray(confidence), np.asarray(correct, dtype=bool)
-    passed: OperatingPoint | None = None
-    for threshold in grid:
-        given = scores >= threshold
-        answered, good = int(given.sum()), int(right[given].sum())
-        bound = clopper_pearson_lower(good, answered, delta) if answered else 0.0
-        if bound < target:
-            break
-        passed = OperatingPoint(
-            name=name or f"precision-{target:.2f}",
-            threshold=float(threshold),
-            target_precision=target,
-            certified=True,
-            bound=bound,
-            n=answered,
-            coverage=answered / len(scores),
-            delta=delta,
-        )
-    return passed
-
-
-def grid_for(
-    target: float, confidence: Sequence[float], correct: Sequence[bool], delta: float
-) -> list[float]:
-    """The sequence in which thresholds are tested for ``target``, fixed on the fitting half.
-
-    It starts where that half gives the surest pass (starting stricter would leave too few answers to
-    prove anything) and goes down to answering everything.
-    """
-    curve = risk_coverage(confidence, correct)
-    points = _thin(curve, 60)
-    if not points:
-        return []
-    n = len(confidence)
-
-    def margin(point: CurvePoint) -> float:
-        answered = round(point.coverage * n)
-        return clopper_pearson_lower(round((1 - point.risk) * answered), answered, delta) - target
-
-    start = max(range(len(points)), key=lambda i: margin(points[i]))
-    return [point.threshold for point in points[start:]]
-
-
-def _thin(curve: Sequence[CurvePoint], most: int) -> list[CurvePoint]:
-    if len(curve) <= most:
-        return list(curve)
-    return [curve[round(i * (len(curve) - 1) / (most - 1))] for i in range(most)]
-
-
 def best_guess(
     target: float,
     confidence: Sequence[float],
@@ -204,31 +161,10 @@ def best_guess(
         threshold=best.threshold,
         target_precision=target,
         certified=False,
-        bound=None,
         n=round(best.coverage * n),
         coverage=best.coverage,
         delta=delta,
     )
-
-
-def operating_points(
-    fitting: tuple[Sequence[float], Sequence[bool]],
-    certifying: tuple[Sequence[float], Sequence[bool]],
-    settings: CalibrationSettings,
-) -> list[OperatingPoint]:
-    """One point per target and per profile: certified where the data allow, else a best guess."""
-    wanted = {f"precision-{t:.2f}": t for t in settings.targets} | settings.profiles
-    points = []
-    for name, target in wanted.items():
-        grid = grid_for(target, *fitting, settings.delta)
-        point = certify(target, grid, *certifying, settings.delta, name=name)
-        if point is None:
-            confidence = [*fitting[0], *certifying[0]]
-            point = best_guess(
-                target, confidence, [*fitting[1], *certifying[1]], settings.delta, name
-            )
-        points.append(point)
-    return points
 
 
 def needed_for(target: float, delta: float) -> int:
@@ -236,11 +172,16 @@ def needed_for(target: float, delta: float) -> int:
     return math.ceil(math.log(delta) / math.log(target))
 
 
-def halves(questions: Sequence[Question]) -> tuple[list[Question], list[Question]]:
-    """The fitting and the certifying half of the calibration questions, parted by entity hash."""
+def calibration_parts(questions: Sequence[Question]) -> tuple[list[Question], list[Question]]:
+    """The fitting and the certifying part of the calibration questions, parted by entity hash.
+
+    A dozen weights are fitted on ``FITTING`` questions as well as on more, so that of a large split most
+    certifies: up to ``MOST_CERTIFYING`` of it, of a small one half.
+    """
+    share = min(0.5, max(1 - MOST_CERTIFYING, FITTING / max(1, len(questions))))
     fitting: list[Question] = []
     certifying: list[Question] = []
     for question in questions:
-        even = int(digest(["half", question.subject_id]), 16) % 2 == 0
-        (fitting if even else certifying).append(question)
+        place = int(digest(["half", question.subject_id]), 16) % 1000 / 1000
+        (fitting if place < share else certifying).append(question)
     return fitting, certifying

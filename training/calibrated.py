@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 from kg_builder.question import Language
+from training.applicability import Applicability, Prepared, written_in
 from training.attempt import Attempt, OperatingPoint
 from training.bundle import Bundle, BundleSpec
 from training.errors import BundleError
 from training.generation import Generation, Message, Model, Sampling, TokenCounter, TunedModel
 from training.language_pack import is_refusal, language_pack
+from training.popularity import Popularity
 from training.probe import Told, ask_or_recall
-from training.signals import answer_key, signals
+from training.signals import IMPLAUSIBLE, answer_key, signals
+
+logger = logging.getLogger(__name__)
+
+NO_APPLICABILITY = (
+    "Bundle %s was made before bundles knew where their promise ends: questions from outside, and answers of "
+    "the wrong kind, are not told from others. Make that known: zhizhi bundle applicability RUN"
+)
+
+BYTES_PER_TOKEN = 3  # of UTF-8: a Chinese character, most of an English word
+TEMPLATE_TOKENS = 16  # of a chat template around one turn
 
 
 def language_of(question: str) -> Language:
@@ -69,13 +83,25 @@ def consider(
 
 
 class CalibratedModel:
-    """The Attempter made of a model and the bundle's calibration."""
+    """The Attempter made of a model and the bundle's calibration.
 
-    def __init__(self, model: Model, spec: BundleSpec, name: str) -> None:
+    What ``applicability`` objects to is not put to the model, or not given as its answer; without one only
+    the language of a question is looked at.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        spec: BundleSpec,
+        name: str,
+        applicability: Applicability | None = None,
+    ) -> None:
         self.model = model
+        self.applicability = applicability
         self.spec = spec
         self.name = name
         self._points = {point.name: point for point in spec.operating_points}
+        self._popularity = Popularity(spec.popularity, spec.popularity_bands)
 
     @classmethod
     def load(cls, bundle: Bundle, *, device: str | None = None) -> CalibratedModel:
@@ -92,7 +118,21 @@ class CalibratedModel:
             name=bundle.name,
             refusal_prefix=tuple(bundle.spec.refusal_prefixes.values()),
         )
-        return cls(model, bundle.spec, bundle.name)
+        return cls.of(model, bundle)
+
+    @classmethod
+    def of(cls, model: Model, bundle: Bundle) -> CalibratedModel:
+        """The bundle's calibration with a model that runs it, here or elsewhere."""
+        if bundle.applicability is None:
+            logger.warning(NO_APPLICABILITY, bundle.name)
+        return cls(model, bundle.spec, bundle.name, bundle.applicability)
+
+    def over(self, evidence: str) -> CalibratedModel:
+        """This model with the points that were certified together with answers retrieved from ``evidence``
+        (RetrievalChain.identity); with those for direct answers alone where there are none."""
+        points = self.spec.routed_points.get(evidence, self.spec.operating_points)
+        self._points = {point.name: point for point in points}
+        return self
 
     def conversation(self, question: str) -> list[Message]:
         """The very wording that the bundle was calibrated with, whatever the language packs say now."""
@@ -104,28 +144,84 @@ class CalibratedModel:
             content = template.replace("{question}", question)
         return [{"role": "user", "content": content}]
 
+    def question_tokens(self, question: str) -> int:
+        """How many tokens the question is made of; an estimate, 3 bytes each, where the tokenizer is not at
+        hand."""
+        if isinstance(self.model, TokenCounter):
+            return self.model.count_tokens(question)
+        return -(-len(question.encode("utf-8", "replace")) // BYTES_PER_TOKEN)
+
+    @cached_property
+    def longest_question(self) -> int | None:
+        """The most tokens of a question that the context has room for; None where the engine does not
+        tell its context."""
+        context = getattr(self.model, "context", None)
+        if context is None or not isinstance(self.model, TokenCounter):
+            return None
+        prompts = [self.conversation(text)[0]["content"] for text in ("?", "问")]
+        spent = max(map(self.model.count_tokens, prompts)) + TEMPLATE_TOKENS
+        return max(1, int(context) - self.spec.max_new_tokens - spent)
+
     def attempt(self, questions: Sequence[str], told: Told | None = None) -> list[Attempt]:
         """One attempt per question, in order. ``told`` is what the untuned model is known to say."""
-        conversations = [self.conversation(q) for q in questions]
-        attempts = []
-        pairs = answer_twice(self.model, conversations, self.spec.max_new_tokens, told)
-        for question, (natural, answer) in zip(questions, pairs, strict=True):
-            score = self.spec.knowledge
-            odds = None if score is None else score.log_odds(question, answer)
-            text, refused, found = consider(natural, answer, self.spec.answer_counts, odds)
-            refusal_text, saved = self._refusal(question, natural) if refused else ("", 0)
-            attempts.append(
-                Attempt(
-                    text=text,
-                    refused=refused,
-                    refusal_text=refusal_text,
-                    confidence=self.spec.calibration.confidence(found),
-                    signals=found,
-                    generation=answer,
-                    tokens_saved=saved,
-                )
-            )
-        return attempts
+        prepared = [self.prepare(q) for q in questions]
+        asked = [one for one in prepared if one.objection is None]
+        conversations = [self.conversation(one.text) for one in asked]
+        new_tokens = self.spec.max_new_tokens
+        pairs = iter(answer_twice(self.model, conversations, new_tokens, told) if asked else [])
+        return [
+            self._attempt(question, one, *next(pairs))
+            if one.objection is None
+            else self._not_asked(question, one)
+            for question, one in zip(questions, prepared, strict=True)
+        ]
+
+    def prepare(self, question: str) -> Prepared:
+        """What the model is asked in place of ``question``, or the objection to asking it."""
+        if self.applicability is not None:
+            return self.applicability.prepare(question)
+        other = written_in(question) not in self.spec.languages
+        return Prepared(question, None, "other_language" if other else None)
+
+    def _attempt(
+        self, question: str, asked: Prepared, natural: Generation, answer: Generation
+    ) -> Attempt:
+        score = self.spec.knowledge
+        odds = None if score is None else score.log_odds(asked.text, answer)
+        text, refused, found = consider(natural, answer, self.spec.answer_counts, odds)
+        if self._popularity:
+            found["popularity"] = self._popularity.signal(question)
+        refusal_text, saved = self._refusal(question, natural) if refused else ("", 0)
+        implausible = (
+            self.applicability is not None
+            and asked.link is not None
+            and self.applicability.is_implausible(question, asked.link, text)
+        )
+        found[IMPLAUSIBLE] = float(implausible)
+        return Attempt(
+            text=text,
+            refused=refused,
+            refusal_text=refusal_text,
+            confidence=self.spec.calibration.confidence(found),
+            signals=found,
+            generation=answer,
+            tokens_saved=saved,
+            objection="implausible_answer" if implausible and not refused else None,
+            stratum=self._popularity.band(question) if self._popularity else "",
+        )
+
+    def _not_asked(self, question: str, asked: Prepared) -> Attempt:
+        """A refusal that costs no token."""
+        pack = language_pack(language_of(question))
+        return Attempt(
+            text="",
+            refused=True,
+            refusal_text=pack.refusal(pack.topic(question)),
+            confidence=0.0,
+            signals={},
+            generation=Generation(text=""),
+            objection=asked.objection,
+        )
 
     def _refusal(self, question: str, natural: Generation) -> tuple[str, int]:
         """The refusal as a whole, and how many tokens of it did not have to be generated."""
@@ -147,10 +243,9 @@ class CalibratedModel:
         if min_precision is not None:
             certified = [
                 (p.target_precision, -(p.coverage or 0.0), p)
-                for p in self.spec.operating_points
+                for p in self._points.values()
                 if p.certified and p.target_precision is not None
             ]
-            # By target, not by bound: the bound at a threshold that the same data chose is no promise.
             enough = [entry for entry in certified if entry[0] >= min_precision - 1e-9]
             if not enough:
                 raise BundleError(

@@ -8,14 +8,15 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from kg_builder.question import Question
-from training.intervals import wilson
+from training.intervals import clustered_wilson, tally
 from training.label import verdict
 
 
 class CurveRow(BaseModel):
     """One point of the curves: one question set at one step.
 
-    ``accuracy`` is correct / answered (the article's name for precision), with its 95% Wilson interval.
+    ``accuracy`` is correct / answered (the article's name for precision), with its 95% Wilson interval,
+    which counts by entity.
     ``over_refusal`` is the share of the questions known to the base that are now refused; ``known_kept``
     the share of them still answered rightly; ``gained`` counts questions that the base had wrong and that
     are now right.
@@ -60,7 +61,16 @@ def curve_row(
         refused=n - answered,
         correct=correct,
         accuracy=correct / answered if answered else None,
-        accuracy_interval=wilson(correct, answered),
+        accuracy_interval=clustered_wilson(
+            tally(
+                [v == "right" for v in verdicts if v != "refused"],
+                [
+                    q.subject_id or q.id
+                    for q, v in zip(questions, verdicts, strict=True)
+                    if v != "refused"
+                ],
+            )
+        ),
         over_refusal=_share(of_known, "refused"),
         known_kept=_share(of_known, "right"),
         refusal_recall=_share(of_unknown, "refused"),

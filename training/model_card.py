@@ -38,14 +38,25 @@ AUROC of each signal alone: {alone}.
 ## Operating points
 
 A certified point promises that the precision of the given answers is at least the target, with probability
-1 − δ over the draw of the certifying questions, for questions of the same kind. It promises nothing for
-questions of another kind. The bound is the exact lower bound at its threshold alone. An uncertified point is
-the best guess on the calibration questions.
+1 − δ over the draw of the certifying entities, for questions of the same kind. It promises nothing for
+questions of another kind. Subjects of a closed popularity band (1: least known) are never answered directly.
+An uncertified point is the best guess on the calibration questions.
 
-| name | target | threshold | certified | bound | answers it rests on | coverage | δ |
+| name | target | threshold | certified | answers it rests on | coverage | closed bands | δ |
 |---|---|---|---|---|---|---|---|
 {points}
-{lacking}"""
+{lacking}{routed}"""
+ROUTED = """
+## Both routes, over `{evidence}`
+
+Certified together with the answers retrieved from that index by its reader; a part of the point's δ goes to
+either route, so that every mixture of them keeps the target. Where no threshold for retrieved answers is
+given, that of the reader's own calibration binds them.
+
+| name | target | certified | direct from | coverage | closed bands | retrieved from | answers it rests on |
+|---|---|---|---|---|---|---|---|
+{points}
+"""
 
 
 def model_card(spec: BundleSpec) -> str:
@@ -54,7 +65,7 @@ def model_card(spec: BundleSpec) -> str:
     figures = spec.figures
     points = "\n".join(
         f"| {p.name} | {p.target_precision:.2f} | {p.threshold:.3f} | {'yes' if p.certified else 'no'} | "
-        f"{'–' if p.bound is None else f'{p.bound:.3f}'} | {p.n} | {p.coverage or 0:.3f} | {p.delta} |"
+        f"{p.n} | {p.coverage or 0:.3f} | {', '.join(p.closed) or '–'} | {p.delta} |"
         for p in spec.operating_points
     )
     return CARD.format(
@@ -75,7 +86,23 @@ def model_card(spec: BundleSpec) -> str:
         alone=", ".join(f"{k} {v:.3f}" for k, v in figures["auroc_by_signal"].items()),
         points=points,
         lacking="".join(_lacking(spec)),
+        routed="".join(_routed(spec)),
     )
+
+
+def _routed(spec: BundleSpec) -> Iterator[str]:
+    """A table for every index that the bundle was certified with."""
+    for evidence, found in spec.routed_points.items():
+        rows = []
+        for point in found:
+            read = point.retrieved
+            direct = "never" if point.threshold > 1 else f"{point.threshold:.3f}"
+            retrieved = "– | –" if read is None else f"{read.threshold:.3f} | {read.n}"
+            rows.append(
+                f"| {point.name} | {point.target_precision:.2f} | {'yes' if point.certified else 'no'} | "
+                f"{direct} | {point.coverage or 0:.3f} | {', '.join(point.closed) or '–'} | {retrieved} |"
+            )
+        yield ROUTED.format(evidence=evidence, points="\n".join(rows))
 
 
 def _lacking(spec: BundleSpec) -> Iterator[str]:

@@ -75,7 +75,9 @@ def shape_of(base: str | Path, revision: str | None = None) -> ModelShape:
     from transformers import AutoConfig
 
     try:
-        config = AutoConfig.from_pretrained(base, revision=revision).to_dict()
+        config = AutoConfig.from_pretrained(
+            base, revision=revision, trust_remote_code=False
+        ).to_dict()
     except (OSError, ValueError) as error:
         raise ModelError(
             f"The configuration of {str(base)!r} is neither in a folder of that name nor known here nor "

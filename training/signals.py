@@ -20,7 +20,11 @@ SIGNALS = (
     "commonness",  # log(1 + how often the model gives this answer to the training questions)
     "agreement",  # 1 unless tuning changed the answer
     "knowledge",  # log-odds of the untuned model's knowing (training.knowledge)
+    "popularity",  # of the question's subject (training.popularity)
 )
+
+# Beside the signals: 1 where the answer is of another kind than what was asked; it is never given then.
+IMPLAUSIBLE = "implausible"
 
 # Signals that grow with uncertainty; turned round where a single one serves as a confidence.
 FALLING = {"refusal_logit", "mean_entropy", "commonness"}

@@ -15,6 +15,7 @@ BADGES = {
     "direct": "[bold green]直接回答 direct[/bold green]",
     "retrieval": "[bold blue]检索回答 retrieved[/bold blue]",
     "refused": "[bold yellow]我不知道 refused[/bold yellow]",
+    "chat": "[bold]闲聊 chat[/bold]",
 }
 
 
@@ -50,6 +51,10 @@ def show(answer: Answer) -> None:
     print(answer.answer)
     if answer.reason:
         console.print(f"[dim]{answer.reason}[/dim]")
+    if answer.gap:
+        console.print(answer.gap.needed, markup=False, style="dim")
+    if answer.as_of and answer.explanation:
+        console.print(answer.explanation, markup=False, style="dim")
     for citation in answer.citations:
         console.print(f"  [{citation.number}] {citation.title}: {citation.quote}", markup=False)
     for citation in answer.closest:

@@ -60,7 +60,7 @@ def update_index(
     files = list(_files(documents))
     if not files:
         raise DocumentsError(
-            f"{shown}: there is no file in it. Put documents there (.md .txt .pdf .html .jsonl)."
+            f"{shown}: there is no file in it. Put documents there (.md .docx .pdf .html .xlsx …)."
         )
     names = [str(path.resolve()) for path in documents]
     version = current_version(folder)
@@ -83,34 +83,26 @@ def update_index(
     known = {"documents": names, "digest": wanted}
     # Written before and after, so that what a killed build leaves is known to be these documents, and stale.
     write_json(folder / SOURCES, known | {"version": None})
-    try:
-        index = build_index(
-            documents, folder, embedder_name=embedder_name, chunk=chunks.size,
-            overlap=chunks.overlap, quiet=quiet,
-        )  # fmt: skip
-    except ModuleNotFoundError as error:
-        raise DocumentsError(
-            f"{shown}: {error.name} is needed to read PDF and HTML, and is not installed. "
-            "Install it: pip install 'zhizhi[documents]'"
-        ) from error
+    index = build_index(
+        documents, folder, embedder_name=embedder_name, chunk=chunks.size,
+        overlap=chunks.overlap, quiet=quiet,
+    )  # fmt: skip
     write_json(folder / SOURCES, known | {"version": index.name})
     console.print(f"{index.size:,} passages in {folder}", markup=False, soft_wrap=True)
 
 
 def _files(documents: Sequence[Path]) -> Iterator[tuple[str, Path]]:
     """Every file below ``documents`` that may be read, with its name there."""
-    from retrieval.documents import HIDDEN
+    from retrieval.documents.document import LeftOut
+    from retrieval.documents.folder import find_files
+    from retrieval.documents.sources import Sources
 
     for path in documents:
         if not path.exists():
             raise DocumentsError(f"{path}: no such file or folder. Check --documents.")
-        if path.is_file():
-            yield path.name, path
-            continue
-        for found in sorted(p for p in path.rglob("*") if p.is_file()):
-            name = found.relative_to(path)
-            if not any(HIDDEN.match(part) for part in name.parts):
-                yield name.as_posix(), found
+    for found in find_files(documents, Sources()):
+        if not isinstance(found, LeftOut):
+            yield found.identity, found.path
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -100,6 +100,7 @@ def open_systems(
     attempter, chain = open_run(out, settings)
     if index is not None:
         chain = make_chain(open_index(index), settings)
+        attempter = attempter.over(chain.identity)
     where = out / "base" if recipe.base_model == "train" else resolve_base(recipe.base_model)
     base = LocalModel.load(where, name=identity_of(recipe, where), **recipe.loading)
     adapter = out / "ablation" / "adapter"

@@ -17,6 +17,7 @@ from zhizhi.recipe import EMBEDDED, Recipe, validated
 from zhizhi.stage import console
 
 if TYPE_CHECKING:
+    from retrieval.documents.sources import Sources
     from retrieval.embedder import Embedder
     from retrieval.engines import PassageIndex
     from retrieval.index import Progress
@@ -76,7 +77,7 @@ def embedder(
     name: str, passages: Sequence[Passage], training: Sequence[Question] = ()
 ) -> Embedder | None:
     """The embedder of that name; the embedded one learns from the passages and training questions."""
-    if name == NO_EMBEDDER:
+    if name == NO_EMBEDDER or (name == EMBEDDED and len(passages) < 2):  # one teaches nothing
         return None
     if name != EMBEDDED:
         from retrieval.embedder import SentenceTransformerEmbedder
@@ -104,30 +105,42 @@ def build_index(
     quiet: bool = False,
 ) -> PassageIndex:
     """Index the documents below ``paths`` alone, whatever the folder held before."""
-    passages = _passages(paths, chunk, overlap)
+    from retrieval.documents.sources import Sources
+
+    sources = Sources()
+    passages, _ = _read(paths, sources, chunk, overlap)
     console.print(f"{len(passages):,} passages read")
     if embedder_name == EMBEDDED:
         console.print("training the embedder on them …")
     chosen = embedder(embedder_name, passages)
+    index: PassageIndex
     with _bars(quiet) as progress:
         if milvus is not None:
             from retrieval.milvus import MilvusIndex
 
-            return MilvusIndex.build(passages, folder, chosen, uri=milvus, progress=progress)
-        from retrieval.index import Index
+            index = MilvusIndex.build(passages, folder, chosen, uri=milvus, progress=progress)
+        else:
+            from retrieval.index import Index
 
-        return Index.build(passages, folder, chosen, progress=progress)
+            index = Index.build(passages, folder, chosen, progress=progress)
+    sources.save(folder)
+    return index
 
 
 def add_documents(
     paths: Sequence[Path], folder: Path, *, chunk: int, overlap: int, quiet: bool = False
 ) -> PassageIndex:
     """Add the documents below ``paths``; those that are there already are replaced."""
+    from retrieval.documents.sources import Sources
     from retrieval.engines import open_index
 
     index = open_index(folder)
+    sources = Sources.load(folder)
+    passages, documents = _read(paths, sources, chunk, overlap)
+    # Written first: a name that is known and unused does no harm, one that is used and unknown would.
+    sources.save(folder)
     with _bars(quiet) as progress:
-        return index.add(_passages(paths, chunk, overlap), progress=progress)
+        return index.add(passages, replacing=documents, progress=progress)
 
 
 def delete_documents(ids: Sequence[str], folder: Path) -> int:
@@ -143,21 +156,28 @@ def delete_documents(ids: Sequence[str], folder: Path) -> int:
     return gone
 
 
-def _passages(paths: Sequence[Path], chunk: int, overlap: int) -> list[Passage]:
+def _read(
+    paths: Sequence[Path], sources: Sources, chunk: int, overlap: int
+) -> tuple[list[Passage], list[str]]:
+    """The passages below ``paths`` and the documents that were read; what is left out is shown."""
     from retrieval.chunking import ChunkSettings
-    from retrieval.documents import read_passages
+    from retrieval.documents import read_files
 
     settings = validated(ChunkSettings, {"size": chunk, "overlap": overlap})
-    passages = list(
-        read_passages(
-            paths,
-            settings,
-            on_skip=lambda _, reason: console.print(f"left out: {reason}", markup=False),
-        )
-    )
+    passages: list[Passage] = []
+    documents: list[str] = []
+    left_out = 0
+    for extraction in read_files(paths, settings, sources=sources):
+        documents.append(extraction.document)
+        passages += extraction.passages
+        left_out += len(extraction.left_out)
+        for left in extraction.left_out:
+            console.print(f"left out: {left}", markup=False, highlight=False, soft_wrap=True)
+    if left_out:
+        console.print(f"{left_out:,} left out, {len(documents):,} files in all")
     if not passages:
         raise IndexingError(f"There is no text in {', '.join(map(str, paths))}. Give other files.")
-    return passages
+    return passages, documents
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from kg_builder.errors import UserError
 from kg_builder.files import digest, read_jsonl, read_manifest, write_jsonl
 from kg_builder.question import Question
 from training.bundle import Bundle, fingerprint
-from training.calibrate import best_guess, halves
+from training.calibrate import best_guess, calibration_parts
 from training.engine.local import LocalModel
 from training.generation import Sampling
 from training.label import Label
@@ -29,6 +29,7 @@ from training.mix import MixSettings, TuningExample, mix
 from training.probe import Probe, ProbeSettings, ask, probe
 from zhizhi.recipe import Recipe, validated
 from zhizhi.stage import Stages
+from zhizhi.untuned import untuned_signals
 
 SAMPLES = 10
 TEMPERATURE, TOP_P = (
@@ -105,7 +106,7 @@ class Comparison:
     @property
     def watched(self) -> dict[str, Sequence[Question]]:
         """What the checkpoint is chosen on, as the run did."""
-        return {"calibration": halves(self.split["calibration"])[0]}
+        return {"calibration": calibration_parts(self.split["calibration"])[0]}
 
     def of_training(self, labels: Sequence[Label]) -> list[Label]:
         wanted = {q.id for q in self.split["train"]}
@@ -341,7 +342,7 @@ def ours(c: Comparison, _: Path, questions: Sequence[Question]) -> list[Outcome]
             question_id=q.id,
             text=a.text,
             confidence=a.confidence,
-            refused=a.confidence < point.threshold,
+            refused=not point.admits(a),
         )
         for q, a in zip(questions, model.attempt([q.text for q in questions]), strict=True)
     ]
@@ -362,6 +363,9 @@ METHODS: dict[str, Method] = {
     "base": Method("base", "the model as it is", 1, base),
     "prompt_only": Method("prompt only", "the experiment's prompt, untuned", 1, prompt_only),
     "log_probability": Method("log-probability threshold", "of the answer", 1, log_probability),
+    "untuned_signals": Method(
+        "untuned signals combined", "ours without tuning", 1, untuned_signals
+    ),
     "self_consistency": Method(
         f"self-consistency of {SAMPLES}", "Wang et al., ICLR 2023", SAMPLES, self_consistent
     ),

@@ -1,6 +1,6 @@
 """The whole experiment, top to bottom: a graph in, a calibrated model with its fallback out.
 
-    questions → base → probe → label → mix → tune → calibrate → index → evaluate
+    questions → base → probe → label → mix → tune → calibrate → index → certify → evaluate
 
 Every step reads and writes files under one folder; a step that is done is skipped, a killed one goes on.
 Up to the bundle (``train``) it may be started in several processes by ``accelerate launch`` or ``torchrun``:
@@ -74,7 +74,7 @@ def train(
     split_work = launched() if "WORLD_SIZE" in os.environ else ALONE
     console.quiet = not split_work.first
     progress = progress and split_work.first
-    total = TRAINING_STAGES + index + further + recipe.ablation
+    total = TRAINING_STAGES + 2 * index + further + recipe.ablation
     total += (recipe.rehearsal is not None) + (recipe.preference is not None)
     stages = Stages(out, total, split_work)
     settings = recipe.model_dump(mode="json")
@@ -200,7 +200,9 @@ def train(
         )
 
     # 7. How sure is it? A confidence that can be certified, and the bundle that holds it all.
+    from training.applicability import FORMAT as APPLICABILITY
     from training.bundling import make_bundle
+    from training.popularity import names_of
 
     def calibrating(_: Path) -> dict[str, Any]:
         bundle = make_bundle(
@@ -211,7 +213,9 @@ def train(
             recipe.calibration,
             name=recipe.name,
             training_answers=[one.answer for one in training_labels],
+            popularity=names_of(everything),
             told=told(recipe, out),
+            graph=everything,
             knowledge=_knowledge(recipe, split["train"], training_labels, probed),
             loading=recipe.loading,
             prompt=recipe.probe.prompt,
@@ -220,7 +224,7 @@ def train(
         )
         return {"bundle": bundle.name}
 
-    calibrated_by = digest([tuned_by, settings["calibration"]])
+    calibrated_by = digest([tuned_by, settings["calibration"], APPLICABILITY])
     stages.run(
         "calibration",
         "Calibrate: confidence and certified operating points",
@@ -230,6 +234,19 @@ def train(
     ablation = None if fixed is None else fixed.wait()[0]
     if indexed is not None:
         indexed.wait()
+        # 8. What can be promised of both routes, over this very index?
+        from zhizhi.certifying import certify_run
+
+        def certifying(_: Path) -> dict[str, Any]:
+            points = certify_run(out, progress=progress)
+            return {"certified": [point.name for point in points if point.certified]}
+
+        stages.run(
+            "certificate",
+            "Certify: direct and retrieved answers together",
+            [calibrated_by, settings["retrieval"], _prose_key(recipe), _reader_key()],
+            certifying,
+        )
     trained = Trained(
         split, labels, base, base_identity, graph, built["key"], ablation, calibrated_by
     )
@@ -247,7 +264,7 @@ def run(recipe: Recipe, out: Path, *, progress: bool = True) -> Run:
     settings = recipe.model_dump(mode="json")
     split = trained.split
 
-    # 8. What did it buy? Every arm on the same held-out questions.
+    # 9. What did it buy? Every arm on the same held-out questions.
     def evaluating(folder: Path) -> dict[str, Any]:
         from eval.balanced import balanced
         from eval.plot import draw_risk_coverage
@@ -560,8 +577,8 @@ def question_sets(
     recipe: Recipe, split: dict[str, list[Question]], labels: list[Any]
 ) -> dict[str, list[Question]]:
     """What the curves are drawn on: the experiment's 22 + 22, the whole test split, and questions of the
-    fitting half of the calibration split, on which the checkpoint is chosen."""
-    from training.calibrate import halves
+    fitting part of the calibration split, on which the checkpoint is chosen."""
+    from training.calibrate import calibration_parts
 
     known = {one.question_id: one.known for one in labels}
     count = recipe.article_per_class
@@ -569,7 +586,7 @@ def question_sets(
         *[q for q in split["test"] if known[q.id] is True][:count],
         *[q for q in split["test"] if known[q.id] is False][:count],
     ]
-    fitting, _ = halves(split["calibration"])
+    fitting, _ = calibration_parts(split["calibration"])
     return {
         "article": article,
         "test": limited(split["test"], recipe.curve_questions),

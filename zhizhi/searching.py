@@ -47,9 +47,9 @@ def web_search(settings: Settings) -> WebSearch | None:
             "Set it to the address of your SearXNG."
         )
     from retrieval.web.fetch import Fetcher
-    from retrieval.web.guard import PORTS, Guard
+    from retrieval.web.guard import Guard
     from retrieval.web.providers import make_providers
-    from retrieval.web.search import WebSearch
+    from retrieval.web.search import WebSearch, WebSettings
 
     keys = {
         "tavily": _secret(settings.tavily_key),
@@ -60,14 +60,16 @@ def web_search(settings: Settings) -> WebSearch | None:
     specs = [f"{name}={settings.searxng_url}" if name == SEARXNG else name for name in names]
     networks = [one.strip() for one in settings.private_networks.split(",") if one.strip()]
     try:
-        # What runs inside a house listens on any port.
-        guard = Guard(allowed=networks, ports=None if networks else PORTS)
+        guard = Guard(allowed=networks)
     except ValueError as error:
         raise SearchSettingsError(
             f"ZHIZHI_PRIVATE_NETWORKS={settings.private_networks!r}: {error}. "
             "Give networks such as 10.1.0.0/16, with commas between them."
         ) from error
-    return WebSearch(make_providers(specs, keys), fetcher=Fetcher(guard))
+    limits = WebSettings(
+        per_second=settings.searches_per_second, burst=max(1, round(settings.searches_per_second))
+    )
+    return WebSearch(make_providers(specs, keys), fetcher=Fetcher(guard), settings=limits)
 
 
 def reader(settings: Settings) -> Reader | None:

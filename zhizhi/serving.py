@@ -69,7 +69,8 @@ def open_run(
         model = remote_model(bundle, settings)
     else:
         model = CalibratedModel.load(bundle)
-    return model, open_chain(index_folder or out / "index", settings)
+    chain = open_chain(index_folder or out / "index", settings)
+    return model.over(chain.identity), chain
 
 
 def open_chain(folder: Path, settings: Settings | None = None) -> RetrievalChain:
@@ -128,7 +129,7 @@ def remote_model(bundle: Bundle, settings: Settings) -> CalibratedModel:
 
     untuned = model(settings.model_base_name) if settings.model_base_name else None
     tuned = model(settings.model_name or bundle.spec.base.id, untuned)
-    return CalibratedModel(tuned, bundle.spec, bundle.name)
+    return CalibratedModel.of(tuned, bundle)
 
 
 def examples(out: Path, count: int = 3, *, rare: bool = True) -> list[Example]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from eval.bootstrap import percentile_interval, weights
 from eval.counts import indicators
-from eval.figures import arm_figures
+from eval.figures import arm_figures, entity_of
 from eval.markdown import cell, grid
 from eval.ranking import average_precision
 from eval.verdict import Verdict, judge
@@ -51,7 +51,8 @@ def standing(comparison: Comparison, methods: Mapping[str, Method]) -> dict[str,
     told = {name: _read(out / name) for name in done}
     labels = {one.question_id: one.known for one in comparison.labels}
     known = [labels.get(q.id) for q in test]
-    draws = weights([q.subject_id for q in test], RESAMPLES, comparison.recipe.seed)
+    clusters = [entity_of(q) for q in test]
+    draws = weights(clusters, RESAMPLES, comparison.recipe.seed)
     decisions = {name: _verdicts(comparison, told[name]) for name in done}
     base = decisions.get("base")
     figures: dict[str, dict[str, Any]] = {}
@@ -64,7 +65,7 @@ def standing(comparison: Comparison, methods: Mapping[str, Method]) -> dict[str,
             "title": methods[name].title,
             "source": methods[name].source,
             "lm_calls": methods[name].calls,
-            **arm_figures(rows, draws),
+            **arm_figures(rows, clusters, draws),
             **found,
         }
     table = {

@@ -14,10 +14,16 @@ from kg_builder.bulk.store import Store
 from kg_builder.cleaning import HAN_SQL, fault_sql, quoted, rub_sql, rules
 from kg_builder.literals import read_literal
 from kg_builder.question import Language
-from kg_builder.splits import PRECEDENCE
 
 LITERAL = "('date', 'number')"  # answers that are read (literals.py), and named by nothing else
 NOT_OF_TYPE = "not of the kind asked for"
+NO_UNIT = "a measure without its unit"
+NO_UNIT_PATTERN = r"^(约|大约)?-?[0-9][0-9,.]*$"
+WIDE_COMMA = r"\s*[，／]\s*"
+LONGEST_PIECE = 8
+# A part of a name is one that many have where so many names of the graph have it, and such a share.
+# A given name stands out, besides: where names were made of a small pool, all are shared alike.
+SHARED_NAMES, SHARED_SHARE, ABOVE_AVERAGE = 3, 0.0005, 2.5
 DUPLICATE = "the same fact again: merged"
 # A list with more values than this is no answer to a question, and a table in disguise.
 MAX_VALUES = 20
@@ -43,7 +49,7 @@ def account_rows(store: Store) -> None:
         INSERT INTO dropped
         SELECT 'rows', reason, count(*), min(left(s, 60) || ' | ' || p || ' | ' || left(o, 80), 5)
         FROM (
-            SELECT raw.s, raw.p, raw.o, coalesce(relation.reason, subject.fault) AS reason
+            SELECT raw.s, raw.p, raw.o, coalesce(subject.fault, relation.reason) AS reason
             FROM raw JOIN relation USING (p) JOIN subject USING (s)
             WHERE raw.p NOT IN {RESERVED}
         ) WHERE reason IS NOT NULL GROUP BY reason
@@ -62,7 +68,8 @@ def take_values(store: Store) -> None:
         f"""
         CREATE TABLE value AS
         WITH rubbed AS (
-            SELECT subject.sid, relation.rid, relation.answer, relation.named,
+            SELECT subject.sid, {_variant(store)} AS rid, relation.answer, relation.named,
+                NOT relation.one AS many, relation.measure,
                 raw.ref, raw.zh, raw.en, raw.n, subject.trusted,
                 raw.ref OR subject.trusted OR raw.zh IS NOT NULL OR raw.en IS NOT NULL AS fixed,
                 CASE WHEN raw.ref OR subject.trusted THEN raw.o ELSE {rub_sql("raw.o")} END AS o
@@ -73,7 +80,10 @@ def take_values(store: Store) -> None:
                 CASE WHEN fixed OR NOT regexp_matches(o, {any_mark}) THEN [o]
                     WHEN answer = 'person' AND NOT regexp_matches(o, '[0-9A-Za-z]')
                         THEN str_split_regex(o, {quoted(f"{strong}|{blanks}")})
-                    WHEN named AND NOT regexp_matches(o, '[0-9A-Za-z]')
+                    WHEN answer = 'person'
+                        THEN str_split_regex(o, {quoted(f"{strong}|" + WIDE_COMMA)})
+                    WHEN (named OR many AND {_short_pieces("o", weak)})
+                        AND NOT regexp_matches(o, '[0-9A-Za-z]')
                         THEN str_split_regex(o, {quoted(f"{strong}|{weak}")})
                     ELSE str_split_regex(o, {quoted(strong)}) END AS pieces
             FROM rubbed
@@ -88,14 +98,31 @@ def take_values(store: Store) -> None:
                     CASE WHEN len(pieces) <= {MAX_VALUES} THEN pieces END AS pieces FROM cut)
             )
         )
-        SELECT * EXCLUDE (contains_bracket, named, trusted),
+        SELECT * EXCLUDE (contains_bracket, named, trusted, many, measure),
             CASE WHEN ref OR trusted THEN NULL
+                WHEN measure AND NOT fixed AND regexp_matches(o, {quoted(NO_UNIT_PATTERN)})
+                    THEN {quoted(NO_UNIT)}
                 WHEN answer IN {LITERAL} AND NOT fixed THEN {pattern_fault}
                 ELSE coalesce({fault_sql("o", rules().value_faults)}, {_type_fault()},
                     {pattern_fault}) END AS fault
         FROM single WHERE o <> ''
         """
     )
+
+
+def _short_pieces(text: str, separators: str) -> str:
+    """Whether what the separators part are words, as an expression: a comma stands in sentences too."""
+    pieces = f"str_split_regex({text}, {quoted(separators)})"
+    return f"list_max(list_transform({pieces}, lambda x: length(x))) <= {LONGEST_PIECE}"
+
+
+def _variant(store: Store) -> str:
+    """The relation of a row: of a province the 首都 is its 省会 (Relation.variants)."""
+    cases = " ".join(
+        f"WHEN relation.rid = {rid} AND regexp_matches(zh_bare, {quoted(pattern)}) THEN {other}"
+        for rid, pattern, other in store.con.execute("SELECT * FROM variant").fetchall()
+    )
+    return f"CASE {cases} ELSE relation.rid END" if cases else "relation.rid"
 
 
 def _type_fault() -> str:
@@ -191,6 +218,17 @@ def _create_objects(store: Store) -> None:
             SELECT DISTINCT sid, unnest([zh_bare, en_bare, zh]) AS name FROM subject
             WHERE fault IS NULL
         ) WHERE name IS NOT NULL GROUP BY name HAVING count(*) = 1
+        """
+    )
+    store.con.execute(
+        """
+        INSERT INTO known
+        SELECT name, min(sid) FROM (
+            SELECT sid, unnest(coalesce(zh_names, []) || coalesce(en_names, [])) AS name FROM alias
+            SEMI JOIN (SELECT sid FROM subject WHERE NOT ids AND NOT trusted) USING (sid)
+        ) WHERE name NOT IN (
+            SELECT unnest([zh_bare, en_bare, zh]) FROM subject WHERE fault IS NULL
+        ) IS NOT FALSE GROUP BY name HAVING count(DISTINCT sid) = 1
         """
     )
     store.con.execute(
@@ -292,20 +330,61 @@ def account_values(store: Store) -> None:
         )
 
 
-def find_leaks(store: Store) -> None:
-    """Fill ``leak``: pairs of entities whose reverse is in a split that goes first. See splits.py."""
-    ranks = " ".join(f"WHEN {quoted(split)} THEN {rank}" for split, rank in PRECEDENCE.items())
+def find_mixed(store: Store) -> None:
+    """Fill ``mixed``: names, in sources without ids, that are told of as things of several kinds.
+
+    Who has a father and an author is a person and a book of one name.
+    """
+    kinds = [[kind, group] for group, kinds in rules().kinds.items() for kind in kinds]
+    store.con.execute("CREATE TEMP TABLE kind_group (kind VARCHAR, grp VARCHAR)")
+    store.con.executemany("INSERT INTO kind_group VALUES (?, ?)", kinds)
     store.con.execute(
-        f"""
-        CREATE TABLE leak AS
-        WITH pairs AS (SELECT DISTINCT sid, oid FROM object WHERE oid IS NOT NULL),
-        ranked AS (SELECT DISTINCT sid, CASE split {ranks} END AS rank FROM subject)
-        SELECT one.sid, one.oid FROM pairs AS one
-        JOIN pairs AS other ON other.sid = one.oid AND other.oid = one.sid
-        JOIN ranked AS a ON a.sid = one.sid JOIN ranked AS b ON b.sid = one.oid
-        WHERE a.rank < b.rank
+        """
+        CREATE TABLE mixed AS
+        SELECT sid FROM (SELECT DISTINCT sid, rid FROM object)
+        JOIN (SELECT DISTINCT rid, kind FROM relation) USING (rid) JOIN kind_group USING (kind)
+        SEMI JOIN (SELECT sid FROM subject WHERE NOT ids AND NOT trusted) USING (sid)
+        GROUP BY sid HAVING count(DISTINCT grp) > 1
         """
     )
+
+
+def find_namesakes(store: Store) -> None:
+    """Fill ``namesake``: people whose name is made of parts that others have too, so that more may bear it.
+
+    马克·戴维斯 where other names begin with 马克 and others end in 戴维斯; 杨建国 where people of other
+    families are called 建国. Learnt from the names of the graph, subjects and objects alike.
+    """
+    store.con.execute(
+        rf"""
+        CREATE TABLE namesake AS
+        WITH every AS (
+            SELECT zh_bare AS name FROM subject WHERE NOT ids AND NOT trusted
+            UNION SELECT zh FROM object WHERE zh IS NOT NULL
+        ), dotted AS (
+            SELECT name, split_part(name, '·', 1) AS first, split_part(name, '·', 2) AS last
+            FROM every WHERE regexp_matches(name, '^[^·]+·[^·]+$') AND regexp_matches(name, {HAN_SQL})
+        ), given AS (
+            SELECT name, left(name, 1) AS family, right(name, 2) AS given FROM every
+            WHERE regexp_matches(name, '^[\x{{4e00}}-\x{{9fff}}]{{3}}$')
+        ), begins AS (SELECT first FROM dotted GROUP BY first HAVING count(*) >= {_often("dotted")}),
+        ends AS (SELECT last FROM dotted GROUP BY last HAVING count(*) >= {_often("dotted")}),
+        families AS (SELECT given, count(DISTINCT family) AS n FROM given GROUP BY given),
+        often AS (SELECT given FROM families WHERE n >= {_often("given")}
+            AND n >= {ABOVE_AVERAGE} * (SELECT avg(n) FROM families)),
+        borne AS (
+            SELECT name FROM dotted SEMI JOIN begins USING (first) SEMI JOIN ends USING (last)
+            UNION ALL SELECT name FROM given SEMI JOIN often USING (given)
+        )
+        SELECT DISTINCT sid FROM subject JOIN borne ON borne.name = zh_bare
+        WHERE NOT ids AND NOT trusted AND zh = zh_bare
+            AND zh_bare NOT IN (SELECT name FROM well_known)
+        """
+    )
+
+
+def _often(names: str) -> str:
+    return f"(SELECT greatest({SHARED_NAMES}, {SHARED_SHARE} * count(*)) FROM {names})"
 
 
 def rate_subjects(store: Store) -> None:
@@ -317,9 +396,9 @@ def rate_subjects(store: Store) -> None:
             GROUP BY oid)
         SELECT sid, min(id) AS id, min(zh) AS zh, min(en) AS en,
             bool_or(zh_ambiguous) AS zh_ambiguous, bool_or(en_ambiguous) AS en_ambiguous,
-            min(split) AS split, min(source) AS source, NOT bool_or(ids OR trusted) AS open,
+            min(united.split) AS split, min(source) AS source, NOT bool_or(ids OR trusted) AS open,
             CASE WHEN bool_or(rated) THEN max(popularity)
                 ELSE (sum(degree) + coalesce(min(mentions.n), 0))::DOUBLE END AS popularity
-        FROM subject LEFT JOIN mentions USING (sid) WHERE fault IS NULL GROUP BY sid
+        FROM subject JOIN united USING (sid) LEFT JOIN mentions USING (sid) WHERE fault IS NULL GROUP BY sid
         """
     )

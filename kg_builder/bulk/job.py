@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from kg_builder.bulk import export, facts, names
-from kg_builder.bulk.export import Wording
-from kg_builder.bulk.names import RelationPolicy
+from kg_builder.bulk import entities, facts, names, passages, questions, relations, templates
 from kg_builder.bulk.parts import parts_of
 from kg_builder.bulk.report import make_report
 from kg_builder.bulk.rows import ingest
 from kg_builder.bulk.store import Store
+from kg_builder.bulk.templates import Wording
 from kg_builder.documents import linked_passages
 from kg_builder.files import atomic_write, write_jsonl
 from kg_builder.question import Language
 from kg_builder.relation import Catalogue
-from kg_builder.settings import BuildSettings
+from kg_builder.settings import ENCYCLOPEDIC, BuildSettings
 from kg_builder.sources.detect import open_source
 
 QUESTIONS, PASSAGES, WORK = "questions.jsonl", "passages.jsonl", ".work"
@@ -36,17 +35,16 @@ def run_job(
     work = out / WORK
     with Store(work / "kg.duckdb", key, settings.memory, settings.threads) as store:
         ingest(store, sources, [spec.max_bad_share for spec in settings.sources], tell)
+        if settings.strict_names is None:
+            (subjects,) = store.one("SELECT count(DISTINCT s) FROM raw")
+            settings = settings.model_copy(update={"strict_names": subjects >= ENCYCLOPEDIC})
         parts = _prepare(store, settings, catalogue, tell)
         _export(store, settings, work, parts, ids=any(one.ids for one in sources), tell=tell)
-        limits = {
-            wording.language: export.limit_questions(store, wording)
-            for wording in _wordings(settings)
-        }
         tell("write", 0, None)
-        _assemble(out / QUESTIONS, _files(work, "questions", settings), limits)
+        _assemble(out / QUESTIONS, _files(work, "questions", settings))
         if settings.passages or settings.documents:
             written = _files(work, "passages", settings) if settings.passages else []
-            _assemble(out / PASSAGES, [*written, *_documents(store, settings, work)], {})
+            _assemble(out / PASSAGES, [*written, *_documents(store, settings, work)])
         counts = make_report(store, settings.languages)
     shutil.rmtree(work, ignore_errors=True)
     return counts
@@ -57,7 +55,7 @@ def _documents(store: Store, settings: BuildSettings, work: Path) -> list[tuple[
     if not settings.documents:
         return []
     path, language = work / "documents.jsonl", settings.languages[0]
-    known = dict(store.rows(export.ENTITY_NAMES))
+    known = dict(store.rows(passages.ENTITY_NAMES))
     write_jsonl(path, linked_passages(settings.documents, known, language))
     return [(language, path)]
 
@@ -67,25 +65,32 @@ def _prepare(
 ) -> list[range]:
     """Everything up to the objects with their names; returns the parts to export."""
     own = Catalogue.load(settings.catalogue)
-    policy = RelationPolicy(
+    # Where names are all there is, and many, a relation that few are told of is noise.
+    open_graph = bool(settings.strict_names) and settings.unknown_relations == "typed"
+    open_graph = open_graph and not store.one("SELECT bool_or(ids OR trusted) FROM source")[0]
+    policy = relations.RelationPolicy(
         settings.unknown_relations,
         settings.questions.include_changing,
+        relations.FEWEST_ROWS if open_graph else 1,
         frozenset(relation.id for relation in own),
     )
     shares, seed = settings.questions.shares, settings.seed
 
     steps: list[tuple[str, Callable[[], object]]] = [
-        ("relations", lambda: names.name_relations(store, catalogue, policy)),
-        ("subjects", lambda: names.name_subjects(store, shares, seed, settings.strict_names)),
+        ("relations", lambda: relations.name_relations(store, catalogue, policy)),
+        ("subjects", lambda: names.name_subjects(store, shares, seed, bool(settings.strict_names))),
         ("aliases", lambda: names.name_aliases(store)),
         ("rows accounted for", lambda: facts.account_rows(store)),
         ("values", lambda: facts.take_values(store)),
+        ("entities", lambda: entities.unite_entities(store, shares, seed)),
         ("objects", lambda: facts.name_objects(store)),
         ("literals", lambda: facts.add_literals(store)),
         ("values accounted for", lambda: facts.account_values(store)),
-        ("leaks", lambda: facts.find_leaks(store)),
+        ("leaks", lambda: entities.find_leaks(store)),
+        ("kinds of subject", lambda: facts.find_mixed(store)),
+        ("namesakes", lambda: facts.find_namesakes(store)),
         ("popularity", lambda: facts.rate_subjects(store)),
-        ("wordings", lambda: export.prepare_relations(store, settings.languages,
+        ("wordings", lambda: templates.prepare_relations(store, settings.languages,
                                                       settings.questions.held_out_share, seed)),
     ]  # fmt: skip
     for done, (step, work) in enumerate(steps):
@@ -103,22 +108,38 @@ def _export(
     ids: bool,
     tell: Progress,
 ) -> None:
+    wordings = _wordings(settings)
+    for wording in wordings:
+        store.once(f"askable {wording.language}",
+                   partial(questions.create_askable, store, wording.language))  # fmt: skip
+    for place, part in enumerate(parts):
+        tell("judge parts", place, len(parts))
+
+        def judge_part(part: range = part) -> None:
+            for wording in wordings:
+                questions.collect_questions(store, part, wording, ids)
+                if settings.passages:
+                    path = _file(work, "passages", wording.language)
+                    passages.write_passages(store, part, path, wording)
+
+        store.once(f"part {place}", judge_part)
+    for wording in wordings:
+        store.once(f"choose {wording.language}",
+                   partial(questions.choose_questions, store, wording, settings.questions))  # fmt: skip
     for place, part in enumerate(parts):
         tell("write parts", place, len(parts))
 
-        def one_part(part: range = part) -> None:
-            for wording in _wordings(settings):
-                lang = wording.language
-                export.write_questions(store, part, _file(work, "questions", lang), wording, ids)
-                if settings.passages:
-                    export.write_passages(store, part, _file(work, "passages", lang), wording)
+        def write_part(part: range = part) -> None:
+            for wording in wordings:
+                path = _file(work, "questions", wording.language)
+                questions.write_questions(store, part, path, wording)
 
-        store.once(f"part {place}", one_part)
+        store.once(f"written {place}", write_part)
 
 
 def _wordings(settings: BuildSettings) -> list[Wording]:
     return [
-        Wording(language, settings.seed, settings.max_questions, settings.strict_names)
+        Wording(language, settings.seed, settings.max_questions, bool(settings.strict_names))
         for language in settings.languages
     ]
 
@@ -131,23 +152,15 @@ def _files(work: Path, what: str, settings: BuildSettings) -> list[tuple[Languag
     return [(language, _file(work, what, language)) for language in settings.languages]
 
 
-def _assemble(
-    path: Path, parts: Sequence[tuple[Language, Path]], limits: dict[Language, str | None]
-) -> None:
-    """One file of the languages'. ``limits``: the greatest hash of a question id to keep."""
-    if len(parts) == 1 and limits.get(parts[0][0]) is None and _linked(parts[0][1], path):
+def _assemble(path: Path, parts: Sequence[tuple[Language, Path]]) -> None:
+    """One file of the languages'."""
+    if len(parts) == 1 and _linked(parts[0][1], path):
         return
     with atomic_write(path) as stream:
         stream.flush()
-        for language, part in parts:
-            limit = limits.get(language)
+        for _, part in parts:
             with part.open("rb") as source:
-                if limit is None:
-                    shutil.copyfileobj(source, stream.buffer, 8 << 20)  # type: ignore[attr-defined]
-                    continue
-                for line in source:
-                    if json.loads(line)["id"].partition("-")[2] <= limit:
-                        stream.buffer.write(line)  # type: ignore[attr-defined]
+                shutil.copyfileobj(source, stream.buffer, 8 << 20)  # type: ignore[attr-defined]
 
 
 def _linked(part: Path, path: Path) -> bool:

@@ -1,158 +1,31 @@
-"""Names: which relations are asked and how, which subjects there are and what they are called."""
+"""Names: which subjects there are, what they are called, and their other names."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 import pyarrow as pa
 
-from kg_builder.asking import CHANGING
+from kg_builder.bulk.script import traditional_ideographs
 from kg_builder.bulk.store import Store
-from kg_builder.cleaning import (
-    HAN_SQL,
-    alias_relations,
-    fault_sql,
-    quoted,
-    relation_name,
-    rub_sql,
-    rules,
-    unasked,
-    vague_relations,
-)
-from kg_builder.relation import Catalogue, Relation, generic_relation
-from kg_builder.settings import Unknown
+from kg_builder.cleaning import HAN_SQL, fault_sql, quoted, rub_sql, rules
+from kg_builder.graph import embedded_paths
+from kg_builder.literals import HAN
 from kg_builder.sources.rows import ALIAS, DESCRIPTION, LABEL, POPULARITY
+from kg_builder.sources.tables import split_cell
+from kg_builder.sources.terms import readable_tail
 from kg_builder.splits import Shares, split_salt
 
-UNKNOWN = "relation: not in the catalogue"
-UNTYPED = "relation: its name does not say what is asked for"
-VAGUE = "relation: its name may mean several things"
-ALIASES = "used as another name of the subject"
 RESERVED = "(" + ", ".join(quoted(one) for one in (LABEL, ALIAS, DESCRIPTION, POPULARITY)) + ")"
 MAX_DESCRIPTION = {"zh": 16, "en": 48}  # characters; a longer one tells too much of the answer
 MAX_NAMES = 12
-
-RELATION_SCHEMA = pa.schema(
-    [
-        ("p", pa.string()),
-        ("role", pa.string()),  # ask, alias, drop
-        ("reason", pa.string()),
-        ("rel", pa.string()),
-        ("rid", pa.int16()),  # numbers the relations in the order of ``rel``
-        ("place", pa.int32()),  # order of the facts in a passage
-        ("answer", pa.string()),
-        ("one", pa.bool_()),  # has one value: several from several rows contradict each other
-        ("named", pa.bool_()),  # values are names: lists may be cut at commas
-        ("titled", pa.bool_()),
-        ("kind", pa.string()),  # of subject
-        ("value_pattern", pa.string()),
-        ("zh_name", pa.string()),  # NULL where it has none in the language
-        ("en_name", pa.string()),
-        ("zh_questions", pa.list_(pa.string())),
-        ("en_questions", pa.list_(pa.string())),
-        ("zh_statements", pa.list_(pa.string())),
-        ("en_statements", pa.list_(pa.string())),
-    ]
+MOST_TRADITIONAL = (
+    0.2  # of the names; in a graph with more of them it is what the graph is written in
 )
 
-
-@dataclass(frozen=True)
-class RelationPolicy:
-    """What becomes of relations that no catalogue knows, and of those that change over time."""
-
-    unknown: Unknown = "typed"
-    include_changing: bool = False
-    own: frozenset[str] = frozenset()  # ids of the user's own relations: their names mean these
-
-
-def name_relations(store: Store, catalogue: Catalogue, policy: RelationPolicy) -> None:
-    """Fill ``relation``: one row per property that occurs, with what is to be done with it."""
-    found = store.con.execute(
-        f"""
-        SELECT p, max(source.trusted), max(label.zh), max(label.en)
-        FROM (SELECT p, src FROM raw WHERE p NOT IN {RESERVED} GROUP BY ALL)
-        JOIN source USING (src)
-        LEFT JOIN (SELECT s, zh, en FROM raw WHERE p = {quoted(LABEL)}) AS label ON label.s = p
-        GROUP BY p ORDER BY p
-        """
-    ).fetchall()
-    places = {relation.id: place for place, relation in enumerate(catalogue)}
-    judged = [
-        (p, bool(trusted), *judge(p, zh, en, bool(trusted), catalogue, policy))
-        for p, trusted, zh, en in found
-    ]
-    numbers = {rel: rid for rid, rel in enumerate(sorted({one[2].id for one in judged}))}
-    rows = []
-    for p, trusted, relation, role, reason in judged:
-        rows.append(
-            {
-                "p": p,
-                "role": role,
-                "reason": reason,
-                "rel": relation.id,
-                "rid": numbers[relation.id],
-                "place": places.get(relation.id, len(places)),
-                "answer": relation.answer,
-                "one": relation.values == "one" and not relation.generic,
-                "named": relation.answer in ("person", "place", "organization", "language")
-                and not trusted,
-                "titled": relation.titled,
-                "kind": relation.subject,
-                "value_pattern": relation.value_pattern,
-                "zh_name": relation.zh if relation.has_name("zh") else None,
-                "en_name": relation.en if relation.has_name("en") else None,
-                "zh_questions": list(relation.zh_questions),
-                "en_questions": list(relation.en_questions),
-                "zh_statements": list(relation.zh_statements),
-                "en_statements": list(relation.en_statements),
-            }
-        )
-    incoming = pa.Table.from_pylist(rows, schema=RELATION_SCHEMA)
-    store.con.register("incoming", incoming)
-    store.con.execute("CREATE TABLE relation AS SELECT * FROM incoming")
-    store.con.unregister("incoming")
-
-
-def judge(
-    p: str,
-    zh: str | None,
-    en: str | None,
-    trusted: bool,
-    catalogue: Catalogue,
-    policy: RelationPolicy,
-) -> tuple[Relation, str, str | None]:
-    """The relation of a property, its role (ask, alias, drop) and the reason for dropping it."""
-    tail = p.rsplit("/", 1)[-1].rsplit("#", 1)[-1] if ":" in p else p
-    called = [name for name in (p, tail, zh, en, relation_name(p)) if name]
-    known = next((found for name in called if (found := catalogue.find(name))), None)
-    name = zh or relation_name(tail)
-    generic = generic_relation(name or p, en)
-    if trusted:
-        role = "drop" if known and _left_out(known, policy) else "ask"
-        return known or generic, role, CHANGING if role == "drop" else None
-    # Names of open graphs are read as open graphs mean them; an id says exactly what is meant.
-    exact = known is not None and (
-        known.id in policy.own or any(one in known.wikidata or one == known.id for one in called)
-    )
-    if not exact and name.casefold() in alias_relations():
-        return generic, "alias", ALIASES
-    if not exact and name in vague_relations():
-        return generic, "drop", VAGUE
-    if known is not None:
-        left_out = _left_out(known, policy)
-        return known, "drop" if left_out else "ask", CHANGING if left_out else None
-    if policy.unknown == "none":
-        return generic, "drop", UNKNOWN
-    if reason := unasked(name):
-        return generic, "drop", reason
-    if policy.unknown == "typed" and generic.answer == "term":
-        return generic, "drop", UNTYPED
-    return generic, "ask", None
-
-
-def _left_out(relation: Relation, policy: RelationPolicy) -> bool:
-    return relation.values == "changing" and not policy.include_changing
+IRI_SCHEMA = pa.schema(
+    [("src", pa.uint8()), ("s", pa.string()), ("zh", pa.string()), ("en", pa.string())]
+)
 
 
 def name_subjects(store: Store, shares: Shares, seed: int, strict_names: bool) -> None:
@@ -163,7 +36,12 @@ def name_subjects(store: Store, shares: Shares, seed: int, strict_names: bool) -
     a qualifier or a short description tells them apart.
     """
     faults = (*rules().subject_faults, *((rules().common_name,) if strict_names else ()))
+    well_known(store)
+    short = (
+        f"WHEN {strict_names} AND {_is_short('zh_bare')} THEN {quoted(rules().common_name.reason)}"
+    )
     con = store.con
+    _name_iris(store)
     con.execute(
         f"""
         CREATE TEMP TABLE told AS
@@ -235,6 +113,7 @@ def name_subjects(store: Store, shares: Shares, seed: int, strict_names: bool) -
                 WHEN ids AND coalesce(zh_bare, en_bare) IS NULL THEN NULL
                 WHEN ids OR zh_more IS NOT NULL
                     THEN {fault_sql("coalesce(zh_bare, en_bare)", rules().subject_faults)}
+                {short}
                 ELSE {fault_sql("coalesce(zh_bare, en_bare)", faults)} END AS fault,
             CASE WHEN trusted OR rated THEN popularity END AS popularity,
             trusted OR rated AS rated,
@@ -246,6 +125,74 @@ def name_subjects(store: Store, shares: Shares, seed: int, strict_names: bool) -
     )
     for table in ("told", "named", "both_names", "zh_shared", "en_shared"):
         con.execute(f"DROP TABLE {table}")
+    _simplify(store)
+
+
+def well_known(store: Store) -> None:
+    """Fill ``well_known``: names of the embedded graph, which mean one thing however short they are."""
+    names: set[str] = set()
+    for path in embedded_paths():
+        for line in path.read_text(encoding="utf-8").splitlines()[1:]:
+            name, *rest = line.split("\t")
+            names |= {name.strip("《》"), *split_cell(rest[1] if len(rest) > 1 else "")}
+    incoming = pa.table({"name": sorted(names)})
+    store.con.register("incoming", incoming)
+    store.con.execute("CREATE TABLE well_known AS SELECT name FROM incoming")
+    store.con.unregister("incoming")
+
+
+def _is_short(column: str) -> str:
+    """Whether a name is one that several things bear for its length alone, as an expression."""
+    return (
+        f"(length({column}) <= 2 OR regexp_matches({column}, '^[A-Za-z0-9 .-]{{1,4}}$'))"
+        f" AND {column} NOT IN (SELECT name FROM well_known)"
+    )
+
+
+def _simplify(store: Store) -> None:
+    """Names in traditional script are shown in simplified script where most of the graph is in it."""
+    from opencc import OpenCC
+
+    traditional = quoted(f"[{traditional_ideographs()}]")
+    found = store.con.execute(
+        f"SELECT DISTINCT zh FROM subject WHERE NOT trusted AND regexp_matches(zh, {traditional})"
+    ).fetchall()
+    if not found or len(found) > MOST_TRADITIONAL * store.count("subject", "zh IS NOT NULL"):
+        return
+    convert = OpenCC("t2s").convert
+    names = [name for (name,) in found]
+    incoming = pa.table({"name": names, "simple": [convert(name) for name in names]})
+    store.con.register("incoming", incoming)
+    store.con.execute(
+        "UPDATE subject SET zh = simple FROM incoming WHERE subject.zh = incoming.name AND NOT trusted"
+    )
+    store.con.unregister("incoming")
+
+
+def _name_iris(store: Store) -> None:
+    """Label the IRIs that no row labels by what they spell, percent-encoded or with _ for blanks."""
+    found = store.con.execute(
+        f"""
+        SELECT min(src), id FROM (
+            SELECT src, s AS id FROM raw UNION SELECT src, o FROM raw WHERE ref
+        ) WHERE starts_with(id, 'http') AND id NOT IN (SELECT s FROM raw WHERE p = {quoted(LABEL)})
+        GROUP BY id ORDER BY id
+        """
+    ).fetchall()
+    named = [(src, iri, name) for src, iri in found if (name := readable_tail(iri)) is not None]
+    if not named:
+        return
+    sources, iris, names = zip(*named, strict=True)
+    chinese = [name if HAN.search(name) else None for name in names]
+    english = [None if HAN.search(name) else name for name in names]
+    incoming = pa.table(
+        {"src": sources, "s": iris, "zh": chinese, "en": english}, schema=IRI_SCHEMA
+    )
+    store.con.register("incoming", incoming)
+    store.con.execute(
+        f"INSERT INTO raw SELECT src, s, {quoted(LABEL)}, '', false, zh, en, 0 FROM incoming"
+    )
+    store.con.unregister("incoming")
 
 
 def _more(language: Literal["zh", "en"]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from kg_builder.bulk.entities import leakage
 from kg_builder.bulk.rows import read_accounts
 from kg_builder.bulk.store import Store
 from kg_builder.question import Language
@@ -43,10 +44,18 @@ def make_report(store: Store, languages: Sequence[Language]) -> dict[str, Any]:
                 "SELECT role, count(*) FROM relation GROUP BY role ORDER BY role"
             ).fetchall()
         },
+        "changing": {
+            rel: int(rows)
+            for rel, rows in store.con.execute(
+                "SELECT rel, count(*) FROM raw JOIN relation USING (p) WHERE relation.changing"
+                " GROUP BY rel ORDER BY count(*) DESC, rel"
+            ).fetchall()
+        },
         "held_out_relations": [
             rel for (rel,) in store.con.execute("SELECT rel FROM held_out ORDER BY 1").fetchall()
         ],
         "facts": int(store.one("SELECT count(*) FROM (SELECT DISTINCT sid, rid FROM object)")[0]),
+        "leakage": leakage(store, languages),
         "languages": per_language,
     }
 

@@ -18,6 +18,7 @@ from kg_builder.matching.report import (  # noqa: E402
     agree,
     score_file,
 )
+from kg_builder.matching.surroundings import Names  # noqa: E402
 from kg_builder.matching.verdict import REASONS, Match, Verdict, matches  # noqa: E402
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "Match",
     "MatchError",
     "MatchReport",
+    "Names",
     "Verdict",
     "agree",
     "gold_of",

@@ -18,8 +18,9 @@ SOURCES = Path(__file__).parent
 FOLDER = SOURCES / ".compiled"
 DIGEST = "sources.sha256"
 MODULES = (
-    "answer", "counters", "dates", "golds", "mentions", "names", "normalise", "numbers", "overlap",
-    "quantities", "shares", "stance", "stems", "verdict",
+    "answer", "counters", "dates", "features", "golds", "judge", "mentions", "names", "normalise",
+    "numbers", "overlap",
+    "quantities", "shares", "stance", "stems", "surroundings", "verdict",
 )  # fmt: skip
 LIBRARY = "__mypyc"  # how the name of the library ends that holds the code of all of them
 SWITCH = "ZHIZHI_COMPILED"

@@ -16,11 +16,23 @@ from kg_builder.matching.normalise import fold, is_ideograph, plain
 from kg_builder.matching.numbers import FORMAL, numerals, other_script
 from kg_builder.matching.overlap import Words, prepare_words
 from kg_builder.matching.quantities import Quantity, quantities
+from kg_builder.matching.stems import stem
 from kg_builder.question import AnswerType, Gold
 
 _LIST = re.compile(r"[、,，;；/]|\s和\s?|(?<=[\u4e00-\u9fff])[和与及](?=[\u4e00-\u9fff])")
 _NAMED = frozenset({"person", "place", "organization", "work", "language"})  # never counts
+_TIMELESS = _NAMED | {"number"}  # never a date: 《1984》
 _MOST_NOUNS = 3  # words that a number may count and still be a number
+
+
+# What a gold is like, for the judge.
+TRAITS = (
+    "objects", "need_all", "is_date", "is_number", "is_proper", "capitals", "least_words",
+    "gold_chinese", "type_person", "type_place", "type_organization", "type_work",
+)  # fmt: skip
+_SEVERAL = 3  # objects; more are mostly aliases
+_WORD = re.compile(r"[^\W_]+")
+_SIGN = re.compile(r"[+-](?=\d)")
 
 
 class Name(NamedTuple):
@@ -38,6 +50,7 @@ class Name(NamedTuple):
     quantities: tuple[Quantity, ...]  # where the name is a number
     noun: str  # what the number counts: "five starting pitchers"
     words: Words | None
+    bracket: str  # what stands in brackets behind the name, folded
 
 
 class Prepared(NamedTuple):
@@ -57,6 +70,11 @@ class Prepared(NamedTuple):
     hints: tuple[str, ...]  # an answer without any of these gives no name in part
     squeezed: tuple[str, ...]  # the needles without their spaces
     written: frozenset[str]  # the names as they are written, raw and in plain text
+    traits: tuple[float, ...]  # the values of TRAITS
+    contents: tuple[tuple[str, ...], ...]  # stems of the content words of every name
+    grams: tuple[frozenset[str], ...]  # neighbouring letters of every name
+    signs: list[str]  # plus and minus before the numbers of the name
+    shortest: int  # length of the shortest canonical name, folded
 
 
 def gold_of(
@@ -89,14 +107,34 @@ def prepare(
             *name.pairs,
         )
     )
+    contents = tuple(dict.fromkeys(filter(None, (_content(name.raw) for name in everything))))
+    sizes = [len(one) for one in contents] or [0]
+    written = [raw for names in objects for raw in names]
+    proper = any(name.words is not None and name.words.proper for name in everything)
     return Prepared(
+        traits=(
+            float(min(len(objects), _SEVERAL)),
+            float(need_all),
+            float(any(name.dates for name in everything)),
+            float(any(name.quantities for name in everything)),
+            float(proper),
+            max(map(_capitals, written), default=0.0),
+            float(min(sizes)),
+            float(any(map(is_ideograph, "".join(written)))),
+            *(float(answer_type == one) for one in ("person", "place", "organization", "work")),
+        ),
+        contents=contents,
+        grams=tuple(filter(None, (grams(fold(name.raw)) for name in everything))),
+        signs=_SIGN.findall(everything[0].plain),
+        shortest=min(len(fold(names[0])) for names in objects),
         objects=prepared,
         need_all=need_all,
         answer_type=answer_type,
         needles=tuple(needles),
         any_needle=not need_all
         and not any(name.family for name in everything)
-        and answer_type != "place",
+        and answer_type != "place"
+        and not _SIGN.search(everything[0].plain),
         numeric=any(name.dates or name.quantities for name in everything),
         figures=tuple(fold(name.raw) for name in everything if name.quantities and not name.noun),
         proper=any(
@@ -110,6 +148,24 @@ def prepare(
         squeezed=tuple(needle.replace(" ", "") for needle in needles if _squeezable(needle)),
         written=frozenset(text for name in everything for text in (name.plain, name.raw.strip())),
     )
+
+
+def grams(flat: str) -> frozenset[str]:
+    """Three neighbouring letters of folded text, two of Chinese."""
+    if flat.isascii():
+        return frozenset(flat[i : i + 3] for i in range(len(flat) - 2))
+    return frozenset(flat[i : i + 5] for i in range(0, len(flat) - 4))
+
+
+def _content(raw: str) -> tuple[str, ...]:
+    stop = words("en", "words", "stop")
+    return tuple(stem(word) for word in fold(raw).split() if word not in stop)
+
+
+def _capitals(raw: str) -> float:
+    """The share of the words that begin with a capital."""
+    found = _WORD.findall(raw)
+    return sum(word[0].isupper() for word in found) / len(found) if found else 0.0
 
 
 def _shortness(needle: str) -> tuple[int, str]:
@@ -154,28 +210,30 @@ _CLOCK = re.compile(
     r"(?:凌晨|清晨|早晨|早上|上午|中午|下午|傍晚|晚上|晚|夜里|深夜)?\d{1,2}(?:时|点)(?:\d{1,2}分|半|整)?"
     r"|(?:\bat\s)?\b\d{1,2}:\d{2}(?::\d{2})?(?:\s?[ap]\.?m\.?)?"
 )
+_OFFSET = re.compile(r"[a-z]\s?[+-]\s?\d")  # UTC+8 is a name
+_BRACKET = re.compile(r"\s*\([^()]*\)$")
 _ONE_UNIT = re.compile(r"\s*an? (?=[a-z]+\s*$)")
 
 
 def _name(raw: str, answer_type: AnswerType) -> Name:
     whole, folded = plain(raw), fold(raw)
     text = _CLOCK.sub("", whole).strip()
-    found_dates = tuple(dates(text)) if answer_type != "number" else ()
+    found_dates = tuple(dates(text)) if answer_type not in _TIMELESS else ()
     if found_dates and (
         len(found_dates) > 2 or _rest(text, ((d.start, d.end) for d in found_dates))
     ):
         found_dates = ()
     numbers, noun = _numbers(text, bool(found_dates), answer_type)
+    if not numbers and (bare := _BRACKET.sub("", text)) != text:  # 5.97 m (19 ft 7 in)
+        numbers, noun = _numbers(bare.strip(), bool(found_dates), answer_type)
     other = forms(raw, answer_type)
     family = frozenset(map(fold, other.family))
     needles = dict.fromkeys((folded, *map(fold, other.full), *family))
-    if not numbers and not found_dates and not text.isascii():
+    if not numbers and not found_dates and (not text.isascii() or text.isdigit()):
         needles |= dict.fromkeys(fold(same) for same in _renumbered(text))
     needles.pop(" ", None)
-    if found_dates and all(needle.replace(" ", "").isdigit() for needle in needles):
-        needles = {}  # -551 folds to 551
-    if numbers and not noun:
-        needles = {}  # 5 is not the 5 of "5 million" or "July 5": only as a quantity
+    if found_dates or (numbers and not noun):
+        needles = {}  # 5 is not the 5 of "5 million" or "July 5": only as a quantity; 2020年 not 2020年代
     pieces = _LIST.split(raw)
     parts = tuple(filter(_is_long, map(fold, pieces))) if len(pieces) > 1 else ()
     return Name(
@@ -191,12 +249,15 @@ def _name(raw: str, answer_type: AnswerType) -> Name:
         quantities=numbers,
         noun=noun,
         words=None if numbers or found_dates else prepare_words(raw, answer_type),
+        bracket=fold(other.bracket) if other.bracket else "",
     )
 
 
 def _numbers(text: str, is_date: bool, answer_type: AnswerType) -> tuple[tuple[Quantity, ...], str]:
     """The number that a gold is, and what it counts."""
-    if answer_type in _NAMED or "《" in text:  # 《1984》 and 《四十二章经》 are titles
+    if (
+        answer_type in _NAMED or "《" in text or _OFFSET.search(text)
+    ):  # 《1984》 and 《四十二章经》 are titles
         return (), ""
     if is_date and (answer_type == "date" or not text.replace(".", "", 1).isdigit()):
         return (), ""
@@ -240,7 +301,7 @@ def _renumbered(text: str) -> Iterator[str]:
     """A name with its one number in the other script: 神舟五号 for 神舟5号."""
     found = numerals(text)
     other = other_script(text[found[0].start : found[0].end]) if len(found) == 1 else None
-    if other is not None and found[0].end - found[0].start < len(text):
+    if other is not None and (found[0].end - found[0].start < len(text) or len(text) == 4):
         yield text[: found[0].start] + other + text[found[0].end :]
 
 

@@ -26,6 +26,7 @@ class Forms(NamedTuple):
     place: tuple[
         str, ...
     ]  # the wider places of 「山东省微山县」 or "Austin, Texas": not precise enough
+    bracket: str = ""  # what stands in brackets: 刚果(金)
 
 
 @functools.cache
@@ -38,9 +39,9 @@ def forms(name: str, answer_type: AnswerType) -> Forms:
     """The other forms of ``name``."""
     full: list[str] = []
     bare = _BRACKET.sub("", name).strip()
+    inner = _BRACKET.search(name)
     if bare and bare != name:
         full.append(bare)
-        inner = _BRACKET.search(name)
         # 世界卫生组织（WHO）: the same name in another script; 李娜（网球运动员） only says which one.
         if (
             inner
@@ -74,8 +75,11 @@ def forms(name: str, answer_type: AnswerType) -> Forms:
                 and all(re.fullmatch(r"[A-Z][\w.' -]{2,30}", p) for p in tail)
             ):
                 full.extend((head, *_latin(head, answer_type)))
-                place.extend(tail)
-    return Forms(tuple(full), tuple(family), tuple(place))
+                if answer_type == "place" or " " in head or " " in tail[0]:
+                    place.extend(tail)
+                else:  # "Wilson, Carl", or "Munich, Bavaria": it may be either
+                    full.append(f"{tail[0]} {head}")
+    return Forms(tuple(full), tuple(family), tuple(place), inner[1] if inner else "")
 
 
 def _weekdays(name: str) -> Iterator[str]:

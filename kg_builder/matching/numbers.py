@@ -14,8 +14,9 @@ from kg_builder.matching.lexicon import pack
 _FORMAL_DIGITS = {c: i for i, c in enumerate("壹贰叁肆伍陆柒捌玖", 1)}
 _DIGITS = {c: i for i, c in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2} | _FORMAL_DIGITS
 _SMALL = {"十": 10, "百": 100, "千": 1000, "拾": 10, "佰": 100, "仟": 1000}
+_TWENTIES = {"廿": 20, "卅": 30}
 _GREAT = {"万": 10**4, "亿": 10**8, "兆": 10**12}
-NUMERALS = "".join({**_DIGITS, **_SMALL, **_GREAT})
+NUMERALS = "".join({**_DIGITS, **_SMALL, **_TWENTIES, **_GREAT})
 FORMAL = frozenset(
     {**_FORMAL_DIGITS, "拾": 10, "佰": 100, "仟": 1000}
 )  # as on cheques and in surnames
@@ -108,6 +109,9 @@ def chinese_value(text: str) -> float | None:
         if token in _DIGITS:
             number = float(_DIGITS[token])
             last = 1.0 if number == 0 else last  # 一百零五 is 105, 一百五 is 150
+        elif token in _TWENTIES:
+            section += _TWENTIES[token]
+            number, last = 0.0, 10.0
         elif token in _SMALL:
             section += (number or 1) * _SMALL[token]
             number, last = 0.0, float(_SMALL[token])
@@ -140,7 +144,16 @@ def _chinese_decimal(text: str) -> float | None:
 
 
 def other_script(written: str) -> str | None:
-    """A whole number of two digits at most in Chinese for Arabic, in Arabic for Chinese: 五 and 5."""
+    """A whole number in Chinese for Arabic, in Arabic for Chinese: 五 and 5, 一九八四 and 1984.
+
+    Of two digits at most, or of four that are read one by one.
+    """
+    if len(written) == 4:
+        chinese = "零一二三四五六七八九"
+        if written.isascii() and written.isdigit():
+            return "".join(chinese[int(c)] for c in written)
+        digits = [chinese.find(c) for c in written.replace("〇", "零")]
+        return "".join(map(str, digits)) if min(digits) >= 0 else None
     if written.isascii():
         if not written.isdigit() or written[0] == "0" or len(written) > 2:
             return None

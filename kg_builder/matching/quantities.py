@@ -121,12 +121,16 @@ def _measure(text: str, numeral: Numeral) -> Quantity:
         value, unit, end = value + float(inches[1]) / 12, lexicon.by_name["foot"], inches.end()
     elif not ordinal:
         unit, end = _unit_after(text, numeral.end)
-        if unit is None and text.startswith("个半", end):  # 两个半小时
+        if unit is None and text.startswith("倍半", end):
+            value, end = value + 0.5, end + 2
+        elif unit is None and text.startswith("个半", end):  # 两个半小时
             unit, end = _unit_after_half(text, end)
             value += 0.5 if unit else 0
         elif unit is not None and (half := _HALF.match(text, end)):  # 两年半
             value, end = value + 0.5, half.end()
-    if (before.endswith("-") and not before[-2:-1].isalnum()) or before.endswith(("负", "零下")):
+    if (before.endswith("-") and not before[-2:-1].isalnum()) or before.endswith(
+        ("负", "零下", "倒数第")
+    ):
         value = -value
     after = text[end : end + 16].lstrip(), text[numeral.end : numeral.end + 2]
     return Quantity(

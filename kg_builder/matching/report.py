@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from kg_builder.errors import UserError
 from kg_builder.files import read_jsonl
 from kg_builder.matching.golds import gold_of
+from kg_builder.matching.surroundings import Names
 from kg_builder.matching.verdict import Match, Verdict, matches
 from kg_builder.question import Gold
 
@@ -70,23 +71,22 @@ def score_file(
     ``answer``, ``gold``, ``label``, ``question``, ``by`` and ``leave_out`` are names of fields. A gold is a
     string, a list of strings (any of which is right), or a Gold as JSON. ``question`` is used where a
     record has one. ``by`` splits the report (a field such as "model"); a record whose ``leave_out``
-    field is true is counted but not judged. Raises MatchError for a record without the fields, FileError
-    for a file that is no JSON Lines.
+    field is true is counted but not judged. The golds of the file are names that are known: an answer
+    that gives the longer one of two does not give the shorter. Raises MatchError for a record without the
+    fields, FileError for a file that is no JSON Lines.
     """
     judged: list[tuple[str, Match, bool | None]] = []
-    left_out = 0
-    for number, record in enumerate(read_jsonl(path), 1):
-        if leave_out and record.get(leave_out) is True:
-            left_out += 1
-            continue
-        where = f"{path}, record {number}"
+    records = [(f"{path}, record {n}", record) for n, record in enumerate(read_jsonl(path), 1)]
+    kept = [row for row in records if not (leave_out and row[1].get(leave_out) is True)]
+    left_out = len(records) - len(kept)
+    golds = [_gold(record, gold, where) for where, record in kept]
+    names = Names(name for one in golds for object_ in one.objects for name in object_)
+    for (where, record), one in zip(kept, golds, strict=True):
         text = _field(record, answer, where)
         if not isinstance(text, str):
             raise MatchError(f"{where}: {answer!r} is {type(text).__name__}, expected a string.")
         asked = record.get(question)
-        match = matches(
-            text, _gold(record, gold, where), question=asked if isinstance(asked, str) else ""
-        )
+        match = matches(text, one, question=asked if isinstance(asked, str) else "", names=names)
         judged.append((str(record.get(by, "")) if by else "", match, _label(record, label, where)))
     report = _report(((match, right) for _, match, right in judged), left_out)
     if not by:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple
 
 from kg_builder.matching.lexicon import any_of, pack
-from kg_builder.matching.normalise import IDEOGRAPH, fold
+from kg_builder.matching.normalise import fold
 
 Stance = Literal["asserted", "negated", "hedged", "related"]
 
@@ -21,11 +21,6 @@ _SENTENCE = re.compile(r"[;!?。；！？\n]|\.(?=\s|$)")
 _CLOSING = r"[\"')\]\s》」』]*"
 _OWNER = re.compile(rf"{_CLOSING}(?:的|')")
 _OPENING = r"(?:(?:the|an?|in|on|by|at|from|of|to)\s)*[\"'(《「『]*"
-_ITEM = r"(?P<other>[^,，。；;!?！？\n.]{1,40})"
-_COMMA, _ITEM_MARK = re.compile("[,，]"), re.compile("[、＠]")
-_FIRST_WORD = re.compile(r"[\W_]*([^\W_]+)")
-_HAN = re.compile(f"[{IDEOGRAPH}]")
-_ITEMS = re.compile(r"[,，。；;!?！？\n.]")
 # What a phrase may turn the meaning of a name into. A text is searched only for what its phrases allow.
 DENIED, TAKEN_BACK, ANSWERED, EXCEPTED, BESIDE, OFFERED, KIN, REFUSED = (
     1 << bit for bit in range(8)
@@ -53,9 +48,6 @@ _BESIDE_ZH = re.compile(r"[与和跟同][《\"]?$")
 _BESIDE = re.compile(rf"[》\"]?(?:{'|'.join(_BESIDES)})")
 _LATIN = re.compile("[a-z]")
 _NO = re.compile(r"[》\"]?\s?[?？]\s?(?:no\b|不[,，。!！是对])")
-_SLASH = re.compile(r"\s/\s(?P<other>[^/,.;]{2,40})")
-_BETWEEN = re.compile(r"\bbetween\s[^,.;]*$")
-_VERB = re.compile(r"\b(?:is|was|are|were)\b")
 
 
 class Phrases:
@@ -112,13 +104,6 @@ class _Patterns(NamedTuple):
     after: re.Pattern[str]
     after_harmless: re.Pattern[str]
     either: re.Pattern[str]
-    or_right: re.Pattern[str]
-    or_left: re.Pattern[str]
-    not_candidates: frozenset[str]  # what stands behind an "or" that offers nothing
-    same: re.Pattern[str]
-    candidates: re.Pattern[str]
-    hedge_zh: re.Pattern[str]
-    hedge_en: re.Pattern[str]
     kin: re.Pattern[str]
     kin_of: re.Pattern[str]
     belief: re.Pattern[str]
@@ -142,7 +127,6 @@ def _patterns() -> _Patterns:
         KIN: [f"{kin} of" for kin in en["names"]["kin"]],
         REFUSED: [*zh["refusal"]["phrases"], *en["refusal"]["phrases"]],
     }  # fmt: skip
-    or_words = f"(?:{any_of(hedge['or'])}|{any_of(hedge_en['or'])})"
     verbs = "is|are|was|were|do|does|did|has|have|had|can|could|wo|would|should"
     return _Patterns(
         turns=Phrases(turns),
@@ -157,13 +141,6 @@ def _patterns() -> _Patterns:
             rf"|(?:{verbs})(?:n't| not) {any_of(deny_en['turns'])})"
         ),
         either=re.compile(r"不是.{1,20}就是|要么.{1,20}要么"),
-        or_right=re.compile(rf"{_CLOSING}(?P<comma>[,，]?)\s*{or_words}\s*{_ITEM}"),
-        or_left=re.compile(rf"{or_words}\s*{_OPENING}$"),
-        not_candidates=frozenset(hedge_en["not_candidates"]),
-        same=re.compile(rf"{any_of(hedge['same'])}[^,，。；]*$"),
-        candidates=re.compile(rf"{any_of(hedge['words'])}[^,，。；]*、|、[^,，。；]*{any_of(hedge['or'])}"),
-        hedge_zh=re.compile(any_of(hedge["words"])),
-        hedge_en=re.compile(any_of(hedge_en["words"])),
         kin=re.compile(
             rf"{_CLOSING}(?:的{any_of(zh['names']['kin'])}|'s\s(?:[a-z]+\s)?{any_of(en['names']['kin'])})"
         ),
@@ -196,17 +173,12 @@ def refuses(text: str, phrase: int, name: int) -> bool:
     return not _SENTENCE.search(text, a, b) and not _patterns().refusal_turn.search(text, a, b)
 
 
-class Context(NamedTuple):
-    """What the stance towards a name depends on beside the answer itself."""
+def stance(text: str, start: int, end: int, question: str, turns: int) -> Stance:
+    """How ``text`` (as ``plain`` gives it) means what stands at ``start``–``end`` of it.
 
-    is_gold: Callable[[str], bool]  # whether another candidate is right as well
-    question: str  # as ``plain`` gives it: what it denies, the answer does not deny
-    turns: int  # as ``turns_in`` finds them in the whole answer
-    strict: bool  # A "or" B of names and numbers are two candidates, of common nouns one thing
-
-
-def stance(text: str, start: int, end: int, context: Context) -> Stance:
-    """How ``text`` (as ``plain`` gives it) means what stands at ``start``–``end`` of it."""
+    What ``question``, as plain, denies the answer does not deny; ``turns`` is what ``turns_in`` finds in all
+    of the answer.
+    """
     p = _patterns()
     before = text[max(0, start - REACH) : start]
     after = text[end : end + REACH]
@@ -214,9 +186,9 @@ def stance(text: str, start: int, end: int, context: Context) -> Stance:
         before[-22:] + text[start:end] + after[:22]
     ):
         return "hedged"
-    clause, turns = _masked(_CLAUSE.split(before)[-1]), context.turns
+    clause = _masked(_CLAUSE.split(before)[-1])
     if (turns & DENIED or "n't" in clause) and (
-        _denied(clause, after, context.question) or _denied_after(after)
+        _denied(clause, after, question) or _denied_after(after)
     ):
         return "negated"
     if turns & ANSWERED and _NO.match(text, end):
@@ -227,12 +199,10 @@ def stance(text: str, start: int, end: int, context: Context) -> Stance:
         return "negated"
     if turns & BESIDE and _BESIDE_ZH.search(clause) and _BESIDE.match(after):
         return "related"
-    if turns & OFFERED and _one_of_several(text, before, after, context):
-        return "hedged"
     found = p.kin_of.search(clause) if " of" in clause or " to" in clause else None
-    if found and not _speaks_of(found["who"], context.question):
+    if found and not _speaks_of(found["who"], question):
         return "related"
-    if p.kin.match(after) and not _known(after, context.question):
+    if p.kin.match(after) and not _known(after, question):
         return "related"
     return "asserted"
 
@@ -287,61 +257,3 @@ def _denied(clause: str, after: str, question: str) -> bool:
 def _denied_after(after: str) -> bool:
     p = _patterns()
     return bool(p.after.match(after)) and not p.after_harmless.match(after)
-
-
-def _one_of_several(text: str, before: str, after: str, context: Context) -> bool:
-    p = _patterns()
-    left, right = _masked(before), _masked(after)
-    sentence = _SENTENCE.split(left)[-1], _SENTENCE.split(right)[0]
-    found = p.or_right.match(right)
-    if found:
-        other, comma = found["other"], bool(found["comma"])
-        if _candidate(other, comma, left, sentence, context):
-            return True
-    found = p.or_left.search(left)
-    if found:
-        head = left[: found.start()].rstrip()
-        other, comma = _ITEMS.split(head.rstrip(",，"))[-1], head.endswith((",", "，"))
-        if _candidate(other, comma, left, sentence, context):
-            return True
-    if context.strict and right.lstrip().startswith("and ") and _BETWEEN.search(sentence[0]):
-        return True
-    slash = _SLASH.match(right)
-    if context.strict and slash and not context.is_gold(slash["other"]):
-        return True
-    if ("还是" in sentence[0] or "还是" in sentence[1]) and re.search(
-        rf"是[^，,]*(?:＠还是|还是[{IDEOGRAPH}《\"]*＠)", "＠".join(sentence)
-    ):
-        return True
-    if "、" in sentence[0] or "、" in sentence[1]:
-        clause = _COMMA.split(sentence[0])[-1] + "＠" + _COMMA.split(sentence[1])[0]
-        if "、" in clause and p.candidates.search(clause):
-            others = [item for item in _ITEM_MARK.split(clause) if item.strip()]
-            if not all(map(context.is_gold, others)):
-                return True
-    return _repeated(text, _CLAUSE.split(left)[-1])
-
-
-def _repeated(text: str, clause: str) -> bool:
-    """「可能是甲，也可能是乙」: several guesses, this one among them."""
-    p = _patterns()
-    return any(
-        pattern.search(clause) is not None and len(pattern.findall(text)) > 1
-        for pattern in (p.hedge_zh, p.hedge_en)
-    )
-
-
-def _candidate(
-    other: str, comma: bool, left: str, sentence: tuple[str, str], context: Context
-) -> bool:
-    """Whether what stands at the other side of an "or" is another answer."""
-    p = _patterns()
-    first = _FIRST_WORD.match(other)
-    if first is None or first[1] in p.not_candidates or context.is_gold(other):
-        return False
-    if _HAN.search(other):
-        return not p.same.search(left)
-    if context.strict:
-        return not comma  # "24 hours, or 86,400 seconds" says the same twice
-    short = len("".join(sentence).split()) < 8 and not _VERB.search(sentence[0])
-    return short or bool(p.hedge_en.search("".join(sentence)))

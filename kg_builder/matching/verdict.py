@@ -1,4 +1,8 @@
-"""Match and `matches`: whether an answer is right, and why."""
+"""Match and `matches`: whether an answer is right, and why.
+
+What an answer has of a gold is found by rules, and what stands around it is put into numbers; how likely
+people are to call such an answer right was learnt from their judgements (judge.py).
+"""
 
 from __future__ import annotations
 
@@ -8,13 +12,16 @@ from typing import Literal, NamedTuple
 
 from kg_builder.matching.answer import Answer, mend
 from kg_builder.matching.dates import Date, agreement
+from kg_builder.matching.features import ROW_GOLDS, Evidence, features, is_settled
 from kg_builder.matching.golds import Name, finer, prepare
+from kg_builder.matching.judge import judge
 from kg_builder.matching.lexicon import any_of, pack
 from kg_builder.matching.mentions import mentions, respaced
 from kg_builder.matching.normalise import fold, is_ideograph, plain
 from kg_builder.matching.overlap import overlap
 from kg_builder.matching.quantities import is_lone_number, likeness
 from kg_builder.matching.stance import REACH, REFUSED, refusal, refuses, turns_in
+from kg_builder.matching.surroundings import FREE, INSIDE, WHOLE, Names, around
 from kg_builder.question import Gold
 
 Verdict = Literal["right", "wrong", "ambiguous"]
@@ -37,6 +44,7 @@ REASONS: dict[str, Verdict] = {
     "partial": "ambiguous",  # half of the name or more
     "related": "ambiguous",  # as part of another name: 岳飞的儿子, 北京大学
     "echo": "ambiguous",  # named only where the answer repeats the question
+    "doubtful": "ambiguous",  # as likely wrong as right
     "refused": "ambiguous",  # named by an answer that also says it does not know
     "incomplete": "wrong",  # not all of the objects that are needed
     "negated": "wrong",  # named and denied
@@ -46,51 +54,57 @@ REASONS: dict[str, Verdict] = {
 }
 _REASONS = tuple(REASONS)
 _RANK = {reason: rank for rank, reason in enumerate(REASONS)}
-# A name that first comes so many folded characters into an answer, or so many sentences and fewer
-# characters, is no longer the answer but an aside.
-_LATE, _LATE_SENTENCES, _EARLY = 200, 3, 100
-_BY_WORDS = frozenset({"inflected", "short_name", "reworded", "family_name", "partial"})
+_RIGHT = _RANK["reworded"]
+_EARLY, _LATE = 100, 200  # characters before a name that make an aside of it
+_MOST_MENTIONS = 6  # of one name that are looked at
+_SIGNS = "、·・《（(-"  # signs of a list, or of a name that may go on
+# How much what stands on a side makes another name of it: an edge, a word, a noun, a name, joined, inside.
+_DOUBTS_LEFT = (0, 0, 0, 1, 4, 5)
+_DOUBTS_RIGHT = (0, 0, 2, 3, 4, 5)
+_ANOTHER = 3  # from this doubt on it is rather another name,
+_SURELY = 4  # and from this one on no likelihood helps
+_NUMERIC = frozenset({"number", "date", "rounded", "coarser", "near"})
 
 
 class Match(NamedTuple):
-    """The judgement of one answer. ``reason`` is one of REASONS; ``found`` is what decided."""
+    """The judgement of one answer.
+
+    ``reason`` is one of REASONS; ``found`` is what decided; ``probability`` is how likely people are to
+    call the answer right.
+    """
 
     verdict: Verdict
     reason: str
     found: str = ""
+    probability: float = 0.0
 
 
-_Finding = tuple[int, str]  # rank of the reason, and what was found
-_ABSENT: _Finding = (_RANK["absent"], "")
-_RIGHT = max(rank for reason, rank in _RANK.items() if REASONS[reason] == "right")
-_IS_ABSENT = Match("wrong", "absent")
-_IS_EMPTY = Match("wrong", "empty")
+_ABSENT = Evidence(_RANK["absent"], 0, -1, -1, "absent", "asserted", "", WHOLE)
 
 
-def matches(answer: str, gold: Gold, *, question: str = "") -> Match:
+def matches(answer: str, gold: Gold, *, question: str = "", names: Names | None = None) -> Match:
     """Judge an answer against a gold.
 
     ``question`` makes the judgement finer: what the answer only repeats from it is no answer, and a
-    question for a year or a person is satisfied by one. Never raises, whatever the text.
+    question for a year or a person is satisfied by one. ``names`` are the names that the caller knows: in
+    an answer the longer one is meant, 印度尼西亚 and not 印度. Never raises, whatever the text.
     """
     prepared = prepare(gold.objects, gold.need_all, gold.answer_type)
     flat = fold(answer)
-    text = Answer(answer, flat, prepared, question)
+    text = Answer(answer, flat, prepared, question, names)
     if not prepared.any_needle:
-        return _judge(text, gold)
+        return _judge(text)
     for needle in prepared.needles:
         place = flat.find(needle)
         if place >= 0:
             if _plainly(text, place, needle):
-                return Match("right", "named", needle.strip())
-            return _judge(text, gold)
+                return Match("right", "named", needle.strip(), judge(text.is_chinese).plain)
+            return _judge(text)
     for figure in prepared.figures:
         place = flat.find(figure)
         if place >= 0 and is_lone_number(answer, flat, figure) and _plainly(text, place, figure):
-            return Match("right", "number", figure.strip())
-    if prepared.numeric or flat == " " or _may_hold(text) or text.turns & REFUSED:
-        return _judge(text, gold)
-    return _IS_ABSENT
+            return Match("right", "number", figure.strip(), judge(text.is_chinese).plain)
+    return _judge(text)
 
 
 def _plainly(text: Answer, place: int, needle: str) -> bool:
@@ -101,82 +115,121 @@ def _plainly(text: Answer, place: int, needle: str) -> bool:
     end = place + len(needle)
     if place > _EARLY or len(needle) < 4 or flat.startswith(("的 ", "s "), end):
         return False
-    if not answer.isascii() and ("、" in answer or "·" in answer or "・" in answer):
-        return False  # a list, or a name that may go on
-    if "《" in answer or (
-        text.gold.answer_type in ("person", "work") and is_ideograph(flat[end : end + 1] or "a")
-    ):
+    if not answer.isascii():
+        if any(sign in answer for sign in _SIGNS):
+            return False
+        before, after = flat[place - 1 : place], flat[end : end + 1]
+        if (before and is_ideograph(before) and before not in FREE) or (
+            after and is_ideograph(after) and after not in FREE
+        ):
+            return False
+    if "," in answer or "1." in answer or " / " in answer or " and " in flat:
         return False
-    if answer.count(",") > 2 or "1." in answer or " / " in answer:
-        return False
-    around = flat[max(0, place - 2 * REACH) : end + 2 * REACH]
+    around_it = flat[max(0, place - 2 * REACH) : end + 2 * REACH]
     if text.turns and (
-        len(around) == len(flat) or text.turns & REFUSED or turns_in(around.split(), around)
+        len(around_it) == len(flat)
+        or text.turns & REFUSED
+        or turns_in(around_it.split(), around_it)
     ):
         return False
     return not text.question or needle not in text.flat_question
 
 
-def _may_hold(text: Answer) -> bool:
-    """Whether an answer without any of the names may still hold one, in part or in other words."""
-    for hint in text.gold.hints:
-        if hint in text.flat:
-            return True
-    return bool(text.gold.squeezed) and text.squeezed
-
-
-def _judge(text: Answer, gold: Gold) -> Match:
+def _judge(text: Answer) -> Match:
+    gold = text.gold
     signs = text.plain.strip() or text.raw.strip()  # a lone diacritic is nothing in plain text
-    if signs and signs in text.gold.written and (not gold.need_all or len(gold.objects) == 1):
-        return Match("right", "named", signs)
+    if signs and signs in gold.written and (not gold.need_all or len(gold.objects) == 1):
+        return Match("right", "named", signs, judge(text.is_chinese).plain)
     if text.flat == " ":
-        return _IS_EMPTY
-    rank, found = _best(text)
-    if rank > _RIGHT:
+        return Match("wrong", "empty")
+    found = _best(text)
+    if found.rank > _RIGHT:
         mended = mend(text.raw)
         if mended is not text.raw:
-            again = Answer(mended, fold(mended), text.gold, text.question)
-            rank, found = min((rank, found), _best(again))
-    if text.turns & REFUSED:
-        rank = _refused(text, rank, found)
-    reason = _REASONS[rank]
-    return Match(REASONS[reason], reason, found.strip())
+            again = Answer(mended, fold(mended), gold, text.question, text.names)
+            better = _best(again)
+            if better < found:
+                text, found = again, better
+    return _verdict(text, found)
 
 
-def _best(text: Answer) -> _Finding:
-    """The best finding for any object of the gold, or the worst where all are needed."""
-    found: list[_Finding] = []
+def _verdict(text: Answer, found: Evidence) -> Match:
+    model = judge(text.is_chinese)
+    values = features(text, found)
+    probability = model.probability(values)
+    said = (text.plain[found.start : found.end] if found.start >= 0 else found.needle).strip()
+    if text.turns & REFUSED and (declined := _refused(text, found)):
+        return Match(REASONS[declined], declined, said, probability)
+    reason = _REASONS[found.rank]
+    limit = model.right
+    if is_settled(
+        values
+    ):  # the same number needs no likelihood, nor does a row of the gold's own names
+        sure = found.kind in _NUMERIC or values[ROW_GOLDS] > 0
+        limit = 0.0 if sure else model.settled
+    if reason == "absent":
+        described = text.question != "" and not (
+            text.is_chinese or text.gold.numeric or text.gold.proper
+        )
+        reason = "doubtful" if described and probability >= model.open else reason
+    elif found.rank <= _RIGHT and (probability < limit or found.doubt >= _SURELY):
+        reason = _why_not(text, found)
+    return Match(REASONS[reason], reason, said, probability)
+
+
+def _why_not(text: Answer, found: Evidence) -> str:
+    """What speaks most against an answer that has a name of the gold."""
+    row, golds, offered = text.row(found.start, found.end) if found.start >= 0 else (0, 0, False)
+    if found.doubt >= _ANOTHER:
+        return "related"
+    if offered:
+        return "hedged"
+    if row > golds or text.lines()[0]:
+        return "listed"
+    return "aside" if found.start > _LATE else "doubtful"
+
+
+def _refused(text: Answer, found: Evidence) -> str:
+    """The reason where an answer says that it does not know; "" where that does not matter."""
+    phrase = refusal(text.plain)
+    if phrase is None:
+        return ""
+    if REASONS[_REASONS[found.rank]] == "wrong":
+        return "declined" if found.rank == _ABSENT.rank else ""
+    if found.start >= 0 and refuses(text.plain, phrase.start(), found.start):
+        return "declined"
+    return "refused" if found.rank <= _RANK["refused"] else ""
+
+
+def _best(text: Answer) -> Evidence:
+    """The best evidence for any object of the gold, or the worst where all are needed."""
+    found: list[Evidence] = []
     for names in text.gold.objects:
-        best = _find(text, names[0])
-        for name in names[1:]:
-            if best[0] == 0:
-                break
-            best = min(best, _find(text, name))
-        if best[0] <= _RIGHT and not text.gold.need_all:
+        best = min(_find(text, name) for name in names)
+        if best.rank <= _RIGHT and best.doubt == 0 and not text.gold.need_all:
             return best
         found.append(best)
     if not text.gold.need_all:
         return min(found)
     worst = max(found)
-    if worst[0] >= _RANK["incomplete"] and min(found)[0] <= _RIGHT:
-        return _RANK["incomplete"], min(found)[1]
+    if worst.rank >= _RANK["incomplete"] and min(found).rank <= _RIGHT:
+        return min(found)._replace(rank=_RANK["incomplete"], incomplete=True)
     return worst
 
 
-def _find(text: Answer, name: Name) -> _Finding:
+def _find(text: Answer, name: Name) -> Evidence:
     best, there = _ABSENT, False
     for needle in name.needles:
         if needle in text.flat:
             there = True
             best = min(best, _named(text, name, needle))
-            if best[0] <= _RIGHT:
+            if best.rank <= _RIGHT and best.doubt == 0:
                 return best
     if not there and name.spaced and text.squeezed:
         for needle in name.spaced:
             respelled = respaced(needle, text.plain)
             if respelled is not None:
-                start, end = respelled
-                best = min(best, _said(text, "named", text.plain[start:end], start, end))
+                best = min(best, _said(text, "named", *respelled, needle))
     if name.dates:
         best = min(best, _dated(text, name))
     if name.quantities:
@@ -185,61 +238,65 @@ def _find(text: Answer, name: Name) -> _Finding:
         return best
     parts = [part for part in name.parts if part in text.flat] if name.parts else []
     if parts:
-        return _RANK["reworded" if len(parts) == len(name.parts) else "partial"], parts[0]
+        kind = "reworded" if len(parts) == len(name.parts) else "partial"
+        return _ABSENT._replace(rank=_RANK[kind], kind=kind, needle=parts[0])
     for place in name.places:
         if place in text.flat:
-            return _RANK["coarser"], place
+            return _ABSENT._replace(rank=_RANK["coarser"], kind="coarser", needle=place)
     for hint in name.words.hints if name.words is not None else ():
         if hint in text.flat:
             return _overlapping(text, name)
     return _part_of(text, name)
 
 
-def _said(text: Answer, reason: str, found: str, start: int, end: int) -> _Finding:
-    """A reason to call the answer right, or what the words around it make of that."""
-    stance = text.stance(start, end)
-    if stance != "asserted":
-        return _RANK[stance], found
-    if _RANK[reason] > _RIGHT or text.gold.need_all:
-        return _RANK[reason], found
-    if text.itemizes(start) or text.enumerates(start, end):
-        return _RANK["listed"], found
-    before = len(fold(text.plain[:start])) if start > _EARLY // 2 else 0
-    if before > _LATE or (before > _EARLY and text.sentences(start) >= _LATE_SENTENCES):
-        return _RANK["aside"], found
-    return _RANK[reason], found
+def _said(
+    text: Answer, kind: str, start: int, end: int, needle: str = "", name: str = ""
+) -> Evidence:
+    """Evidence of one kind, with the stance of the answer towards it and what stands beside it."""
+    stance: str = text.stance(start, end)
+    if (
+        needle
+        and stance == "asserted"
+        and needle in text.flat_question
+        and not text.is_choice
+        and text.repeats(start, end)
+    ):
+        stance = "echo"
+    beside = WHOLE  # a number is what it is, whatever stands beside it
+    if kind not in _NUMERIC and end - start > 1:
+        beside = around(text.plain, text.raw, start, end, name)
+    if needle and text.names is not None:
+        longer = text.names.longer(text.plain, start, end)
+        if longer and fold(longer) not in text.gold.needles:
+            beside = beside._replace(right=INSIDE)
+    doubt = max(_DOUBTS_LEFT[beside.left], _DOUBTS_RIGHT[beside.right], 2 * beside.title - 2)
+    rank = _RANK[kind if stance == "asserted" else stance]
+    return Evidence(rank, doubt, start, end, kind, stance, needle, beside)
 
 
-def _named(text: Answer, name: Name, needle: str) -> _Finding:
+def _named(text: Answer, name: Name, needle: str) -> Evidence:
     if len(needle) == len(text.flat):
-        return _RANK["named"], needle
-    echoed = text.question != "" and needle in text.flat_question and not text.is_choice
-    best = _ABSENT
+        return Evidence(_RANK["named"], 0, 0, len(text.plain), "named", "asserted", needle, WHOLE)
     places = mentions(needle, text.plain)
-    for start, end in places:
+    if not places and len(needle) > 3:  # folding sees more alike than the pattern does
+        return Evidence(_RANK["named"], 0, -1, -1, "named", "asserted", needle, WHOLE)
+    best = _ABSENT
+    for start, end in places[:_MOST_MENTIONS]:
         if any(a <= start and end <= b and b - a > end - start for a, b in text.covered):
             continue  # the 北京 of a 北京市 that was judged already
-        if echoed and text.repeats(start, end):
-            finding = _RANK["echo"], needle
-        elif text.longer(start, end, name, needle):
-            finding = _RANK["related"], needle
-        else:
-            finding = _said(text, "named", needle, start, end)
-        best = min(best, finding)
+        best = min(best, _said(text, "named", start, end, needle, name.plain))
     text.covered.extend(places)
-    if not places and len(needle) > 3:  # folding sees more alike than the pattern does
-        return _RANK["named"], needle
     return best
 
 
-def _dated(text: Answer, name: Name) -> _Finding:
+def _dated(text: Answer, name: Name) -> Evidence:
     ends = [_date(text, gold) for gold in name.dates]  # one date, or both ends of a range
-    if max(ends)[0] == _ABSENT[0] and min(ends)[0] <= _RIGHT:
-        return _RANK["partial"], min(ends)[1]
+    if max(ends).rank == _ABSENT.rank and min(ends).rank <= _RIGHT:
+        return min(ends)._replace(rank=_RANK["partial"], kind="partial")
     return max(ends)
 
 
-def _date(text: Answer, gold: Date) -> _Finding:
+def _date(text: Answer, gold: Date) -> Evidence:
     best = _ABSENT
     for date in text.dates:
         agreed = agreement(gold, date)
@@ -248,9 +305,8 @@ def _date(text: Answer, gold: Date) -> _Finding:
         exact = finer(text.gold, gold) if agreed == "same" and len(text.gold.dates) > 1 else ()
         if exact and all(agreement(e, date) == "other" for e in exact):
             continue
-        reason = "date" if agreed == "same" or _asks_year(text, gold, date) else "coarser"
-        found = text.plain[date.start : date.end]
-        best = min(best, _said(text, reason, found, date.start, date.end))
+        kind = "date" if agreed == "same" or _asks_year(text, gold, date) else "coarser"
+        best = min(best, _said(text, kind, date.start, date.end))
     return best
 
 
@@ -265,7 +321,7 @@ def asks(question: str, what: str) -> bool:
     return bool(question) and re.search(any_of(words), plain(question)) is not None
 
 
-def _counted(text: Answer, name: Name) -> _Finding:
+def _counted(text: Answer, name: Name) -> Evidence:
     best = _ABSENT
     gold = name.quantities[0]
     for quantity in text.numbers:
@@ -277,10 +333,9 @@ def _counted(text: Answer, name: Name) -> _Finding:
         alone = len(text.quantities) == 1 and len(text.words) < 4
         if not (alone or _counts(text, name)):
             continue
-        reason = "number" if like == "same" else like
-        found = text.plain[quantity.start : quantity.end]
+        kind = "number" if like == "same" else like
         start = quantity.start - _noun_before(text, name, quantity.start)
-        best = min(best, _said(text, reason, found, start, quantity.end))
+        best = min(best, _said(text, kind, start, quantity.end))
     return best
 
 
@@ -300,22 +355,21 @@ def _counts(text: Answer, name: Name) -> bool:
     return all(noun in stems or noun.removesuffix("s") in stems for noun in name.noun.split())
 
 
-def _overlapping(text: Answer, name: Name) -> _Finding:
+def _overlapping(text: Answer, name: Name) -> Evidence:
     assert name.words is not None
     person = text.gold.answer_type == "person" or asks(text.question, "person")
     found = overlap(name.words, text.tokens(name.words.proper), text.question_stems, person)
-    reason: str = found.likeness
-    if reason == "absent":
+    if found.likeness == "absent":
         return _ABSENT
     said = text.plain[found.start : found.end]
-    if reason == "family_name" and any(
+    if found.likeness == "family_name" and any(
         f" {said} " in needle and needle in text.flat for needle in text.gold.needles
     ):
         return _ABSENT  # Marie Curie is another of the gold's objects
-    return _said(text, reason, said, found.start, found.end)
+    return _said(text, found.likeness, found.start, found.end)
 
 
-def _part_of(text: Answer, name: Name) -> _Finding:
+def _part_of(text: Answer, name: Name) -> Evidence:
     """A Chinese answer that gives a part of a name: 胃经 for 足阳明胃经."""
     if not name.pairs:
         return _ABSENT
@@ -325,18 +379,5 @@ def _part_of(text: Answer, name: Name) -> _Finding:
     whole = len(there) == len(text.words) - 1  # the answer is nothing but the part
     if whole or 2 * len(there) >= len(name.pairs):
         place = max(0, text.plain.find(there[0].replace(" ", "")))
-        return _said(text, "partial", there[0], place, place + 2)
+        return _said(text, "partial", place, place + 2)
     return _ABSENT
-
-
-def _refused(text: Answer, rank: int, found: str) -> int:
-    phrase = refusal(text.plain)
-    if phrase is None:
-        return rank
-    if REASONS[_REASONS[rank]] == "wrong":
-        return _RANK["declined"] if rank == _ABSENT[0] else rank
-    needle = found.strip()
-    place = text.plain.find(needle.replace(" ", "") if not needle.isascii() else needle)
-    if place >= 0 and refuses(text.plain, phrase.start(), place):
-        return _RANK["declined"]
-    return max(rank, _RANK["refused"])

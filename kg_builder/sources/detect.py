@@ -6,10 +6,12 @@ from pathlib import Path
 
 from kg_builder.graph import embedded_paths
 from kg_builder.relation import Catalogue
+from kg_builder.sources.layout import table_shape
 from kg_builder.sources.opened import open_bytes
 from kg_builder.sources.report import SourceError
 from kg_builder.sources.rows import Source
 from kg_builder.sources.spec import Format, SourceSpec
+from kg_builder.sources.tables import FIXED_COLUMNS
 
 EMBEDDED = "embedded"
 ARCHIVES = (".gz", ".bz2", ".zst", ".xz")
@@ -19,7 +21,7 @@ SNIFFED = 20_000  # bytes
 
 def open_source(spec: SourceSpec, catalogue: Catalogue) -> Source:
     """The reader of a source. Raises SourceError where it is missing or nobody can read it."""
-    kind = spec.format or detect(spec.location)
+    kind = spec.format or detect(spec.location, spec, catalogue)
     if kind in ("embedded", "tables"):
         from kg_builder.sources.tables import Tables
 
@@ -27,7 +29,15 @@ def open_source(spec: SourceSpec, catalogue: Catalogue) -> Source:
     if kind == "triples":
         from kg_builder.sources.triples import Triples
 
-        return Triples(spec)
+        return Triples(spec, catalogue)
+    if kind == "wide":
+        from kg_builder.sources.wide import WideTable
+
+        return WideTable(spec, catalogue)
+    if kind == "neo4j":
+        from kg_builder.sources.neo4j import Neo4jExport
+
+        return Neo4jExport(spec)
     if kind == "jsonl":
         from kg_builder.sources.jsonlines import JsonLines
 
@@ -45,8 +55,14 @@ def open_source(spec: SourceSpec, catalogue: Catalogue) -> Source:
     return SparqlEndpoint(spec)
 
 
-def detect(location: str) -> Format:
-    """The format of a source: by its address, then its file name, then its first bytes."""
+def detect(
+    location: str, spec: SourceSpec | None = None, catalogue: Catalogue | None = None
+) -> Format:
+    """The format of a source: by its address, then its file name, then its first bytes.
+
+    ``spec`` and ``catalogue`` help to tell a wide table from triples: columns that the user named, and
+    relations that headers may name. SourceError where the file is missing or empty.
+    """
     if location == EMBEDDED:
         return "embedded"
     if location.startswith(("http://", "https://")):
@@ -64,14 +80,16 @@ def detect(location: str) -> Format:
     if not head:
         raise SourceError(f"{location}: the file is empty.")
     if head.startswith((b"{", b"[")):
-        entity = head.startswith(b"[") or b'"claims"' in head or b'"labels"' in head
+        entity = b'"claims"' in head or b'"labels"' in head
         return "wikidata" if entity and b'"type"' in head else "jsonl"
     if head.startswith((b"@prefix", b"@base", b"PREFIX", b"<?xml", b"<http")):
         return "rdf"
-    first = next((line for line in head.split(b"\n") if line.strip() and line[:1] != b"#"), b"")
-    if b"name" in [cell.strip() for cell in first.split(b"\t")]:
+    text = head.decode("utf-8", "ignore")
+    first = next((line for line in text.split("\n") if line.strip() and line[:1] != "#"), "")
+    header = [cell.strip() for cell in first.split("\t")]
+    if "name" in header and any(one in header for one in FIXED_COLUMNS[1:]):
         return "tables"
-    return "triples"
+    return table_shape(text, spec or SourceSpec(location=location), catalogue)
 
 
 def table_paths(spec: SourceSpec) -> list[Path]:

@@ -1,23 +1,29 @@
-"""JSON Lines: one fact a line, in any of the shapes that people use.
+"""JSON: a fact or an entity a record, in any of the shapes that people use.
 
 {"s": …, "p": …, "o": …}                      names only; also subject/relation/object and the like
 {"qid": …, "pid": …, "s_zh": …, "o_en": […]}  ids, names in both languages, sitelinks
+["岳云", "父亲", "岳飞"]                        subject, relation, object
+{"name": …, "首都": …, "官方语言": […]}          an entity, each further key a relation
+
+Records stand a line each (JSON Lines, streamed), or in one array, at the top or under one key of an
+object, which is read whole.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pyarrow as pa
 
+from kg_builder.sources.layout import ENTITY, HEADERS
 from kg_builder.sources.opened import open_bytes, text_lines
 from kg_builder.sources.report import ReadReport, SourceError
 from kg_builder.sources.rows import LABEL, POPULARITY, Row, in_batches, row
 from kg_builder.sources.spec import SourceSpec
-from kg_builder.sources.triples import HEADERS
 
 # Our names of the fields, and what else they are called.
 FIELDS: dict[str, tuple[str, ...]] = {
@@ -33,6 +39,9 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "popularity": ("sitelinks", "popularity", "pageviews"),
 }
 SNIFFED_LINES = 50
+LARGEST_DOCUMENT = 512 << 20  # bytes of one JSON value that is read whole
+TRIPLE = ("s", "p", "o")
+ENTITY_KEY = "entity"  # stands for the key that names the entity of a record
 Names = dict[str, str]
 
 
@@ -57,15 +66,17 @@ class JsonLines:
     def _rows(self, report: ReadReport) -> Iterator[Row]:
         told: set[str] = set()
         last = ""
-        with open_bytes(self.path) as stream:
-            for number, line in text_lines(stream, report):
-                record = _record(line)
-                if record is None:
-                    report.malformed("not a JSON object", f"line {number}: {line}")
-                    continue
+        for where, value in _values(self.path, report):
+            record = _record(value)
+            if record is None:
+                report.malformed("not a JSON object", f"{where}: {value!r}")
+                continue
+            if ENTITY_KEY in self._fields:
+                yield from self._entity(record, where, report)
+            else:
                 fact = _Fact.read(record, self._fields)
                 if isinstance(fact, str):
-                    report.malformed(fact, f"line {number}: {line}")
+                    report.malformed(fact, f"{where}: {record}")
                     continue
                 if self.ids and fact.s != last:
                     last = fact.s
@@ -74,17 +85,32 @@ class JsonLines:
                     told.add(fact.p)
                     yield from fact.about_relation()
                 yield from fact.objects()
-                if self._spec.limit is not None and report.rows >= self._spec.limit:
-                    return
+            if self._spec.limit is not None and report.rows >= self._spec.limit:
+                return
+
+    def _entity(self, record: dict[str, Any], where: str, report: ReadReport) -> Iterator[Row]:
+        """Each key of an entity's record is a relation, each item of a list one of its values."""
+        key = self._fields[ENTITY_KEY]
+        name = _text(record.get(key))
+        if not name:
+            report.malformed("no name", f"{where}: {record}")
+            return
+        for relation, found in record.items():
+            if relation == key:
+                continue
+            for place, one in enumerate(found if isinstance(found, list) else [found]):
+                if (text := _text(one)) is None:
+                    report.notes.add("value neither text nor a list of texts", f"{name} {relation}")
+                elif text:
+                    yield row(name, relation, text, n=place)
 
     def _find_fields(self) -> Names:
         """Which key of the objects is which field, from the user and from the first objects."""
         keys: dict[str, None] = {}
-        with open_bytes(self.path) as stream:
-            for number, line in text_lines(stream, ReadReport(self.name, 1.0)):
-                keys.update(dict.fromkeys(_record(line) or ()))
-                if number >= SNIFFED_LINES:
-                    break
+        for number, (_, value) in enumerate(_values(self.path, ReadReport(self.name, 1.0)), 1):
+            keys.update(dict.fromkeys(_record(value) or ()))
+            if number >= SNIFFED_LINES:
+                break
         fields: Names = {key: str(name) for key, name in self._spec.fields.items()}
         if unknown := set(fields) - set(FIELDS):
             raise SourceError(
@@ -97,19 +123,73 @@ class JsonLines:
                 fields[field] = found
         for need in (("s", "s_zh", "s_en"), ("p", "p_id", "p_zh", "p_en"), ("o", "o_zh", "o_en")):
             if not any(field in fields for field in need):
+                name = next((lower[one] for one in ENTITY if one in lower), None)
+                if name is not None and len(keys) > 1 and not self._spec.fields:
+                    return {ENTITY_KEY: name}
                 raise SourceError(
-                    f"{self.path}: no field for the {need[0]} of a fact among {', '.join(keys)}. "
-                    f"Name it (fields = {{{need[0]} = …}})."
+                    f"{self.path}: no field for the {need[0]} of a fact among "
+                    f"{', '.join(keys) or 'no keys'}. Name it: --fields {need[0]}=…"
                 )
         return fields
 
 
-def _record(line: str) -> dict[str, Any] | None:
+def _values(path: Path, report: ReadReport) -> Iterator[tuple[str, Any]]:
+    """Every record with the place where it stands: of the lines, or of the one array of the file.
+
+    Each counts as a row of the report. SourceError where the file is one JSON value without records.
+    """
+    with open_bytes(path) as stream:
+        numbered = text_lines(stream, report)
+        first = list(islice(numbered, 2))
+        values = [_parsed(line) for _, line in first]
+        whole = len(first) == 1 and isinstance(values[0], list) and _record(values[0]) is None
+        if not whole and (any(_record(one) for one in values) or not _opens_json(first)):
+            for number, line in chain(first, numbered):
+                yield f"line {number}", _parsed(line)
+            return
+    with open_bytes(path) as stream:
+        text = stream.read(LARGEST_DOCUMENT + 1)
+    if len(text) > LARGEST_DOCUMENT:
+        raise SourceError(f"{path}: one JSON value of over 512 MB. Write a record a line (.jsonl).")
+    report.rows = 0
+    for number, record in enumerate(_records(path, text), 1):
+        report.rows += 1
+        yield f"record {number}", record
+    report.check()
+
+
+def _opens_json(lines: list[tuple[int, str]]) -> bool:
+    return bool(lines) and lines[0][1].lstrip().startswith(("[", "{"))
+
+
+def _records(path: Path, text: bytes) -> list[Any]:
     try:
-        value = orjson.loads(line)
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise SourceError(f"{path}: neither JSON nor JSON Lines ({error}).") from error
+    lists = [value] if isinstance(value, list) else []
+    if isinstance(value, dict):
+        lists = [one for one in value.values() if isinstance(one, list) and one] or [[value]]
+    found = next((one for one in lists if all(_record(item) is not None for item in one)), None)
+    if found is None:
+        raise SourceError(f"{path}: no array of facts in it. Write objects with s, p and o.")
+    return found
+
+
+def _parsed(line: str) -> Any:
+    try:
+        return orjson.loads(line)
     except orjson.JSONDecodeError:
         return None
-    return value if isinstance(value, dict) else None
+
+
+def _record(value: Any) -> dict[str, Any] | None:
+    """An object, or three values that are subject, relation and object."""
+    if isinstance(value, dict):
+        return value
+    if isinstance(value, list) and len(value) == 3 and isinstance(value[0], str | int | float):
+        return dict(zip(TRIPLE, value, strict=True))
+    return None
 
 
 class _Fact:

@@ -1,4 +1,4 @@
-"""Opened files: decompressed, cut into chunks of whole lines, whatever the bytes are."""
+"""Opened files: unpacked, in UTF-8, cut into chunks of whole lines, whatever the bytes are."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, cast
 
+from kg_builder.sources.encoding import HEAD, HeadedStream, Utf8Stream, encoding_of
 from kg_builder.sources.report import ReadReport, SourceError
+from kg_builder.sources.workbook import MAGIC, workbook_csv
 
 CHUNK, STEP = 8 << 20, 256 << 10
 MAX_LINE = 1 << 20  # bytes; a longer line is no fact, and is skipped without being held in memory
@@ -23,7 +25,30 @@ LINE_TOO_LONG = "line longer than 1 MB"
 
 @contextmanager
 def open_bytes(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file for reading, decompressed where its first bytes say gzip, bzip2, zstd or xz."""
+    """Open a file for reading as UTF-8: unpacked where its first bytes say gzip, bzip2, zstd or xz, put
+    into UTF-8 where it is in another encoding, and as CSV where it is a workbook.
+
+    SourceError where it cannot be opened.
+    """
+    with _unpacked(path) as stream:
+        report = ReadReport(path.name)
+        head = read_some(stream, report, HEAD)
+        if report.notes.counts:
+            # Damaged within its first bytes: the readers meet the damage, and say so.
+            with _unpacked(path) as again:
+                yield again
+            return
+        encoding = "utf-8" if head.isascii() and b"\x00" not in head else encoding_of(head)
+        if head.startswith(MAGIC):
+            yield workbook_csv(path, cast(IO[bytes], HeadedStream(stream, head)))
+        elif encoding == "utf-8":
+            yield cast(IO[bytes], HeadedStream(stream, head))
+        else:
+            yield cast(IO[bytes], Utf8Stream(stream, head, encoding))
+
+
+@contextmanager
+def _unpacked(path: Path) -> Iterator[IO[bytes]]:
     try:
         raw = path.open("rb")
     except OSError as error:

@@ -6,7 +6,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Format = Literal["embedded", "tables", "triples", "jsonl", "rdf", "wikidata", "sparql"]
+Format = Literal[
+    "embedded", "tables", "triples", "wide", "neo4j", "jsonl", "rdf", "wikidata", "sparql"
+]
 
 
 class SourceSpec(BaseModel):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import TypeAlias
+from urllib.parse import unquote
 
 import pyoxigraph as ox
 
@@ -23,7 +26,9 @@ ABOUT = {
     SKOS + "prefLabel": LABEL,
     "http://schema.org/name": LABEL,
     "https://schema.org/name": LABEL,
-    "http://xmlns.com/foaf/0.1/name": LABEL,
+    "http://xmlns.com/foaf/0.1/name": ALIAS,
+    "http://xmlns.com/foaf/0.1/nick": ALIAS,
+    "http://dbpedia.org/ontology/alias": ALIAS,
     SKOS + "altLabel": ALIAS,
     "http://schema.org/alternateName": ALIAS,
     "http://schema.org/description": DESCRIPTION,
@@ -37,6 +42,15 @@ SCHEMA_PREFIXES = (
     RDFS,
     SKOS,
 )
+# DBpedia's ontology gives quantities in the units of the SI, and without them.
+DBPEDIA = "http://dbpedia.org/ontology/"
+UNITS = {
+    **dict.fromkeys(("areaTotal", "areaLand", "areaWater", "floorArea", "area"),
+                    ("平方米", " square metres")),
+    **dict.fromkeys(("elevation", "length", "height", "width", "depth", "maximumDepth", "prominence"),
+                    ("米", " metres")),
+    "runtime": ("秒", " seconds"),
+}  # fmt: skip
 # A prefix that says nothing once the graph is known to be Wikidata's.
 ENTITY_PREFIX = "http://www.wikidata.org/entity/"
 CHINESE = ("zh", "zh-hans", "zh-cn", "zh-sg")
@@ -48,6 +62,11 @@ VALUE_TYPES = tuple(
     for name in ("date", "dateTime", "gYear", "gYearMonth", "integer", "decimal", "double", "float",
                  "int", "long", "short", "nonNegativeInteger", "positiveInteger", "year")
 )  # fmt: skip
+
+
+_EXPONENT = re.compile(r"-?[0-9]+(\.[0-9]+)?[Ee][+-]?[0-9]{1,2}")
+# What an IRI ends in where it names nothing: Q42, m.02mjmr, 1234, a hash.
+_OPAQUE = re.compile(r"[A-Za-z]?[._-]?[0-9][0-9a-z_.-]*|[0-9a-f-]{16,}", re.IGNORECASE)
 
 
 def term_rows(s: Subject, p: ox.NamedNode, o: Term, report: ReadReport) -> Iterator[Row]:
@@ -75,7 +94,12 @@ def term_rows(s: Subject, p: ox.NamedNode, o: Term, report: ReadReport) -> Itera
     elif language:
         report.notes.add("text in another language left out", f"{s} {p} {o}")
     elif o.datatype.value in VALUE_TYPES:
-        yield row(subject, p.value, _plain(o.value))
+        value = _plain(o.value)
+        unit = UNITS.get(p.value.removeprefix(DBPEDIA)) if p.value.startswith(DBPEDIA) else None
+        if unit is None:
+            yield row(subject, p.value, value)
+        else:
+            yield row(subject, p.value, value + unit[0], zh=value + unit[0], en=value + unit[1])
     elif o.datatype.value in TEXT_TYPES:
         yield row(subject, p.value, o.value)
     else:
@@ -84,6 +108,18 @@ def term_rows(s: Subject, p: ox.NamedNode, o: Term, report: ReadReport) -> Itera
 
 def shortened(iri: str) -> str:
     return iri.removeprefix(ENTITY_PREFIX)
+
+
+def readable_tail(iri: str) -> str | None:
+    """The name that the end of an IRI spells (percent-encoded, with _ for blanks); None where it is a code.
+
+    >>> readable_tail("http://zh.dbpedia.org/resource/%E8%8B%8F%E8%BD%BC")
+    '苏轼'
+    """
+    if not iri.startswith(("http://", "https://", "urn:")):
+        return None
+    tail = unquote(iri.rstrip("/#").rsplit("/", 1)[-1].rsplit("#", 1)[-1]).replace("_", " ").strip()
+    return None if not tail or _OPAQUE.fullmatch(tail) else tail
 
 
 def _about(subject: str, about: str, o: ox.Literal, report: ReadReport) -> Iterator[Row]:
@@ -104,7 +140,9 @@ def _about(subject: str, about: str, o: ox.Literal, report: ReadReport) -> Itera
 
 
 def _plain(value: str) -> str:
-    """1706-01-17T00:00:00Z is a day; 12.0 and +12 are 12."""
+    """1706-01-17T00:00:00Z is a day; 12.0 and +12 are 12, and 1.2E1 is as well."""
     value = value.split("T00:00:00")[0].removeprefix("+")
+    if _EXPONENT.fullmatch(value):
+        value = format(Decimal(value), "f")
     whole, _, rest = value.partition(".")
     return whole if rest and not rest.strip("0") and whole.lstrip("-").isdigit() else value

@@ -8,50 +8,24 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 
+from kg_builder.relation import Catalogue
+from kg_builder.sources.layout import Layout, find_layout
 from kg_builder.sources.opened import BOM, line_chunks, open_bytes
-from kg_builder.sources.report import ReadReport, SourceError
+from kg_builder.sources.report import ReadReport
 from kg_builder.sources.rows import ALIAS, SCHEMA, batch_of, row
 from kg_builder.sources.spec import SourceSpec
 
-# What headers call the three columns, lower-case.
-HEADERS = {
-    "s": ("s", "实体", "主体", "主语", "头实体", "subject", "subj", "entity", "head", "h", "sub"),
-    "p": ("p", "属性", "关系", "谓语", "谓词", "predicate", "relation", "property", "rel", "r", "pred",
-          "attribute"),
-    "o": ("o", "值", "客体", "宾语", "尾实体", "object", "obj", "value", "tail", "t"),
-}  # fmt: skip
-MENTIONS = ("mention2entity", "m2e")
-DELIMITERS = ("|||", "\t", ",", ";")
 UNIT_SEPARATOR = "\x1f"  # ASCII's, which no text has
 SAMPLE = 40_000  # bytes from which the layout is found
 MAX_QUOTED_LINES = 20  # a quoted value may run over so many lines; beyond, its quote is unclosed
 _EMPTY = pa.RecordBatch.from_arrays([pa.nulls(0, field.type) for field in SCHEMA], schema=SCHEMA)
 CELLS, EMPTY_CELL, UNCLOSED = "wrong number of cells", "empty cell", "unclosed or stray quote"
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Which column is what. ``alias``: a file of two columns, a name and the entity it names."""
-
-    delimiter: str
-    columns: int
-    s: int = 0
-    p: int = 1
-    o: int = 2
-    header: bool = False
-    alias: bool = False
-
-    @property
-    def lone(self) -> bool:
-        """Whether the delimiter is a single byte, which is what Arrow and quotes go with."""
-        return len(self.delimiter.encode()) == 1
 
 
 class Triples:
@@ -60,10 +34,10 @@ class Triples:
     ids = False
     trusted = False
 
-    def __init__(self, spec: SourceSpec) -> None:
+    def __init__(self, spec: SourceSpec, catalogue: Catalogue | None = None) -> None:
         self.path = Path(spec.location)
         self.name = spec.name or self.path.name
-        self._spec = spec
+        self._spec, self._catalogue = spec, catalogue
 
     def batches(self, report: ReadReport) -> Iterator[pa.RecordBatch]:
         with open_bytes(self.path) as stream:
@@ -72,7 +46,8 @@ class Triples:
                 text = carry + _clean(chunk, report)
                 carry = b""
                 if layout is None:
-                    layout = find_layout(text[:SAMPLE].decode("utf-8", "ignore"), self._spec)
+                    sample = text[:SAMPLE].decode("utf-8", "ignore")
+                    layout = find_layout(sample, self._spec, self._catalogue)
                     if layout.header:
                         text = text.partition(b"\n")[2]
                 if layout.lone and b'"' in text:
@@ -91,57 +66,6 @@ class Triples:
                 batch, _ = _quoted_rows(carry, layout, report, last=True)
                 if batch.num_rows:
                     yield batch
-
-
-def find_layout(sample: str, spec: SourceSpec) -> Layout:
-    """The layout of a file from its first lines and from what the user said."""
-    lines = [line.rstrip("\r") for line in sample.split("\n")[:50] if line.strip()]
-    if not lines:
-        raise SourceError(f"{spec.location}: the file is empty.")
-    delimiter = spec.delimiter or find_delimiter(lines)
-    if delimiter is None:
-        raise SourceError(
-            f"{spec.location}: no delimiter found in {lines[0][:60]!r}. Name it (delimiter = …)."
-        )
-    first = [cell.strip().strip('"').lower() for cell in lines[0].split(delimiter)]
-    if not spec.fields:
-        by_name = {
-            key: next((i for i, cell in enumerate(first) if cell in names), None)
-            for key, names in HEADERS.items()
-        }
-        if None not in by_name.values():
-            places = {key: place for key, place in by_name.items() if place is not None}
-            return Layout(delimiter, len(first), places["s"], places["p"], places["o"], header=True)
-        if len(first) == 2 and any(word in Path(spec.location).name for word in MENTIONS):
-            return Layout(delimiter, 2, s=1, o=0, alias=True)
-        return Layout(delimiter, 3)
-    places, header = {}, False
-    for key, place in spec.fields.items():
-        if isinstance(place, str):
-            if place.lower() not in first:
-                raise SourceError(
-                    f"{spec.location}: no column {place!r} in the header; it has {', '.join(first)}."
-                )
-            place, header = first.index(place.lower()), True
-        places[key] = place
-    if missing := {"s", "p", "o"} - set(places):
-        raise SourceError(f"{spec.location}: fields must name columns for {sorted(missing)} too.")
-    return Layout(
-        delimiter, max(len(first), 1 + max(places.values())), places["s"], places["p"], places["o"],
-        header,
-    )  # fmt: skip
-
-
-def find_delimiter(lines: list[str]) -> str | None:
-    """The delimiter that cuts most of the lines into the same number of cells, two or more."""
-    best, most = None, 0.0
-    for delimiter in DELIMITERS:
-        counts = [line.count(delimiter) for line in lines]
-        usual = max(set(counts), key=counts.count)
-        share = counts.count(usual) / len(counts)
-        if usual >= 1 and share > most + 0.2:
-            best, most = delimiter, share
-    return best
 
 
 def _clean(chunk: bytes, report: ReadReport) -> bytes:

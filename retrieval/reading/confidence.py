@@ -24,6 +24,7 @@ LIMIT = 15.0  # log-probabilities beyond it say no more
 STEEPEST = (
     30.0  # log-odds; beyond it a probability would be 1 exactly, which no threshold withholds
 )
+CAUTION = 0.5  # of the errors that a precision allows, on the calibration questions
 NONE = -LIMIT  # stands for the score of a rival or an ally that is not there
 
 
@@ -42,10 +43,9 @@ class Features(NamedTuple):
     rival: float  # score of the best other passage that says something else
     named: float  # 1 where the question names the passage's title
     other_named: float  # 1 where it names the title of another passage and not of this one
-    coverage: float  # share of the question's n-grams in the passage's title and text
-    sentence_coverage: float  # the same of title and cited sentence
     length: float  # log of the answer's characters
     chinese: float
+    chinese_score: float  # score where the question is Chinese, else 0: what a score means differs
 
 
 class ReadingCalibration(BaseModel):
@@ -58,9 +58,9 @@ class ReadingCalibration(BaseModel):
     weights: tuple[FiniteFloat, ...]
     intercept: FiniteFloat
     no_answer: FiniteFloat  # a score below it: the passage does not answer
-    threshold: float = Field(ge=0, le=1)  # a confidence below it is not given as an answer
+    threshold: FiniteFloat = Field(ge=0, le=1)  # a confidence below it is not given as an answer
     # (precision, confidence from which on answers were that precise), ascending
-    precisions: tuple[tuple[float, float], ...] = ()
+    precisions: tuple[tuple[FiniteFloat, FiniteFloat], ...] = ()
     questions: int = 0  # that it was fitted on
 
     @model_validator(mode="after")
@@ -107,6 +107,15 @@ class ReadingCalibration(BaseModel):
             if reached >= precision:
                 return max(self.threshold, confidence)
         return 1.0
+
+    def cautious_threshold(self, precision: float) -> float:
+        """The confidence that an answer needs where ``precision`` is to hold on questions and documents that
+        nothing was certified with; 1.0 where none is enough.
+
+        The scale was read off the calibration questions without a bound, and others are harder: of the errors
+        that the precision allows, ``CAUTION`` are allowed there.
+        """
+        return self.threshold_for(round(1 - CAUTION * (1 - precision), 9))
 
 
 def clipped(score: float) -> float:

@@ -2,7 +2,7 @@
 
 One JSON object a line: ``title``, ``text`` and ``qas``, each of these with ``question`` and
 ``answers`` (or ``q`` and ``a``) and, where they are known, ``starts``: for every answer the places
-where it stands in the text.
+where it stands in the text. A question without answers is one that the text does not answer.
 """
 
 from __future__ import annotations

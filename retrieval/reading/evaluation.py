@@ -99,6 +99,7 @@ def evaluate_reader(
             "wrong": wrong_ones,
             "refused": total - right - wrong_ones,
             "precision": round(right / max(1, right + wrong_ones), 4),
+            "coverage": round((right + wrong_ones) / max(1, total), 4),
             "accuracy": round(right / max(1, total), 4),
             "retrieval_recall5": round(found / max(1, total), 4),
         },

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from kg_builder.passage import Passage
 from retrieval.canonical import key
@@ -17,7 +18,7 @@ from retrieval.reading.answer_form import answer_span
 from retrieval.reading.confidence import FILE, NONE, Features, ReadingCalibration, clipped
 from retrieval.reading.selection import Selected, select
 from retrieval.reading.span_reader import FOLDER, SpanPrediction, SpanReader, Text, load_span_reader
-from retrieval.segmentation import is_han, ngrams
+from retrieval.segmentation import is_han
 from retrieval.sentences import Sentence, sentences
 from retrieval.store import document_of
 
@@ -85,7 +86,7 @@ class ExtractiveReader:
         best = candidates[0]
         if best.confidence < self.calibration.threshold:
             return self._refused("insufficient_evidence", [best], evidence)
-        rival = self._rival(candidates)
+        rival = self._rival(candidates) or self._majority(candidates)
         if rival is not None:
             return self._refused("conflicting_evidence", [best, rival], evidence)
         allies = [c for c in candidates[1:] if _agree(c.text, best.text) and self._answers(c)]
@@ -100,10 +101,9 @@ class ExtractiveReader:
     def candidates(self, question: str, evidence: Sequence[Evidence]) -> list[Candidate]:
         """The best answer of each passage that has one, most confident first."""
         found = self._found(question, evidence)
-        asked = set(ngrams(question))
         made = []
         for one in found:
-            features = _features(one, found, asked, question)
+            features = _features(one, found, question)
             made.append(
                 Candidate(
                     one.evidence,
@@ -145,6 +145,25 @@ class ExtractiveReader:
                 return other
         return None
 
+    def _majority(self, candidates: list[Candidate]) -> Candidate | None:
+        """The best candidate that more sites of the web agree on than on the best one, two at least.
+
+        However sure the reader is of a sentence, its author may have written it for the reader: one page
+        does not overrule two that agree.
+        """
+        best = candidates[0]
+        if best.evidence.source != "web":
+            return None
+        said = [c for c in candidates if c.evidence.source == "web" and self._answers(c)]
+        for other in said:
+            if _agree(other.text, best.text):
+                continue
+            against = {_site(c) for c in said if _agree(c.text, other.text)}
+            own = {_site(c) for c in [best, *said] if _agree(c.text, best.text)}
+            if len(against - own) > len(own):
+                return other
+        return None
+
     @staticmethod
     def _refused(reason: Reason, shown: list[Candidate], evidence: Sequence[Evidence]) -> Reading:
         return Reading(
@@ -177,16 +196,13 @@ def _answer(
     return text, Sentence(text, start, end)
 
 
-def _features(one: _Found, found: Sequence[_Found], asked: set[str], question: str) -> Features:
+def _features(one: _Found, found: Sequence[_Found], question: str) -> Features:
     spans, score = one.prediction.spans, one.prediction.score
+    chinese = float(is_han(question))
     others = [other for other in found if other is not one]
     allies = [o.prediction.score for o in others if _agree(o.text, one.text)]
     rivals = [o.prediction.score for o in others if not _agree(o.text, one.text)]
     passage = one.evidence.passage
-    title = set(ngrams(passage.title))
-    told = {*title, *ngrams(passage.text)}
-    sentence = {*title, *ngrams(one.sentence.text)}
-    total = max(1, len(asked))
     return Features(
         score=clipped(score),
         log_probability=clipped(spans[0].log_probability),
@@ -201,16 +217,21 @@ def _features(one: _Found, found: Sequence[_Found], asked: set[str], question: s
             not _named(passage, question)
             and any(_named(other.evidence.passage, question) for other in others)
         ),
-        coverage=len(asked & told) / total,
-        sentence_coverage=len(asked & sentence) / total,
         length=_log_length(one.text),
-        chinese=float(is_han(question)),
+        chinese=chinese,
+        chinese_score=chinese * clipped(score),
     )
 
 
 def _named(passage: Passage, question: str) -> bool:
     title = key(passage.title)
     return len(title) > 1 and title in key(question)
+
+
+def _site(candidate: Candidate) -> str:
+    """Whose page it is; pages of one host are one voice."""
+    url = candidate.evidence.passage.url
+    return urlsplit(url).netloc.lower() or document_of(candidate.evidence.passage.id)
 
 
 def _log_length(text: str) -> float:

@@ -4,6 +4,10 @@ Unanswerable examples keep a reader from filling a slot with whatever stands the
 2018, SQuAD 2.0): a neighbour by BM25 in whose text the answer does not stand, the own passage without
 the sentence that answers, the question about another subject, a text that merely repeats the
 question, and what ``retrieval.reading.statements`` makes of a graph.
+
+A part of the examples are claims, the question with a true or false answer behind it
+(``retrieval.reading.support_cases``): the text answers where it bears the claim out. So the reader's
+no-answer score is an opinion on claims too, which the support check asks for.
 """
 
 from __future__ import annotations
@@ -18,6 +22,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from retrieval.lexical import LexicalIndex
 from retrieval.reading.dataset import ReadingExample, ReadingPassage, ReadingQuestion, located
 from retrieval.reading.statements import Statements, statement_pack
+from retrieval.reading.support import claim_text
+from retrieval.reading.support_cases import cases_of
 from retrieval.segmentation import CJK, is_han, ngrams
 from retrieval.sentences import sentences
 
@@ -41,7 +47,11 @@ class MixtureSettings(BaseModel):
     sentence_alone: float = Field(default=0.2, ge=0, le=1)
     title: float = Field(default=0.6, ge=0, le=1)  # examples that keep their passage's title
     slip: float = Field(default=0.12, ge=0, le=1)  # questions with a slip of the finger
+    lower: float = Field(default=0.2, ge=0, le=1)  # questions typed without capitals
     statements: float = Field(default=0.15, ge=0, lt=1)  # of all examples, those made of a graph
+    claims: float = Field(
+        default=0.12, ge=0, le=1
+    )  # questions with an answer, right or wrong, behind
 
 
 class Mixture:
@@ -100,15 +110,36 @@ class Mixture:
         if self._statements is not None and rng.random() < settings.statements:
             return self._slipped(self._statements.draw(rng), rng)
         home = self._passages[passage]
-        example = located(home, home.questions[question])
-        if example is None:
-            return None
-        made = self._varied(example, home.questions[question], passage, rng)
+        asked = home.questions[question]
+        if asked.answers:
+            example = located(home, asked)
+            if example is None:
+                return None
+            claimed = rng.random() < settings.claims and self._claim(home, asked, example, rng)
+            made = claimed or self._varied(example, asked, passage, rng)
+        else:
+            made = ReadingExample(asked.text, home.title, home.text)
         if rng.random() < settings.sentence_alone:
             made = alone(made)
         if rng.random() >= settings.title:
             made = made._replace(title="")
         return self._slipped(made, rng)
+
+    def _claim(
+        self,
+        home: ReadingPassage,
+        question: ReadingQuestion,
+        example: ReadingExample,
+        rng: random.Random,
+    ) -> ReadingExample | None:
+        made = cases_of(home, question, self.titles[is_han(home.text)], "fit", rng)
+        true = rng.random() < 0.5
+        told = [case for case in made if case.true is true]
+        if not told:
+            return None
+        case = rng.choice(told)
+        claimed = example._replace(question=claim_text(case.question, case.claim))
+        return claimed if case.true else claimed._replace(start=-1, end=-1)
 
     def _varied(
         self, example: ReadingExample, question: ReadingQuestion, passage: int, rng: random.Random
@@ -208,6 +239,8 @@ class Mixture:
         return ReadingExample(example.question, example.title, text, start, start + len(answer))
 
     def _slipped(self, example: ReadingExample, rng: random.Random) -> ReadingExample:
+        if rng.random() < self.settings.lower:
+            example = example._replace(question=example.question.lower())
         if rng.random() >= self.settings.slip or len(example.question) < 4:
             return example
         return example._replace(question=slip(example.question, rng))

@@ -129,8 +129,10 @@ class TransformersSpanReader:
         from transformers import AutoModelForQuestionAnswering, AutoTokenizer
 
         try:
-            self._tokenizer = AutoTokenizer.from_pretrained(source)
-            self._model = AutoModelForQuestionAnswering.from_pretrained(source)
+            self._tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+            self._model = AutoModelForQuestionAnswering.from_pretrained(
+                source, trust_remote_code=False
+            )
         except (OSError, ValueError) as error:
             raise SpanReaderError(
                 f"{source}: no question-answering model that transformers can load ({error}). Give a folder "

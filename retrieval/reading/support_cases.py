@@ -15,10 +15,10 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from kg_builder.files import read_jsonl
 from kg_builder.matching.numbers import chinese_value
 from kg_builder.question import Language
 from retrieval.documents import language_of
+from retrieval.reading.dataset import ReadingPassage, ReadingQuestion
 from retrieval.segmentation import fold, words
 from retrieval.sentences import sentences
 
@@ -43,21 +43,6 @@ _NOT_ENTITIES = frozenset(
 )
 
 
-class Asked(NamedTuple):
-    """One question of a passage with its reference answers."""
-
-    question: str
-    answers: tuple[str, ...]
-
-
-class Source(NamedTuple):
-    """One passage with its questions."""
-
-    title: str
-    text: str
-    asked: tuple[Asked, ...]
-
-
 class Case(NamedTuple):
     """A claim, whether the passage supports it, and how it was made."""
 
@@ -79,33 +64,27 @@ def _wordings(language: Language) -> dict[str, Any]:
     return tomllib.loads((FOLDER / f"claims.{language}.toml").read_text(encoding="utf-8"))
 
 
-def read_sources(path: Path) -> list[Source]:
-    """The passages of a JSON Lines file whose ``qas`` have q and a, or question and answers.
-
-    Raises KeyError where a line has neither layout.
-    """
-    found = []
-    for record in read_jsonl(path):
-        asked = [
-            Asked(qa["q"], tuple(qa["a"]))
-            if "q" in qa
-            else Asked(qa["question"], tuple(qa["answers"]))
-            for qa in record["qas"]
-        ]
-        title = record["title"].replace("_", " ")
-        found.append(Source(title, record["text"], tuple(one for one in asked if one.answers)))
-    return found
-
-
-def cases(sources: Sequence[Source], part: Part, seed: int = 13) -> Iterator[Case]:
+def cases(sources: Sequence[ReadingPassage], part: Part, seed: int = 13) -> Iterator[Case]:
     """Cases about the passages, a few a question; equal arguments give equal cases."""
     chosen = random.Random(seed)
     titles = sorted({source.title for source in sources})
     for source in sources:
-        for one in source.asked:
-            answer = min(one.answers, key=len)
-            if answer in source.text:
-                yield from _Maker(source, one, answer, titles, part, chosen).cases()
+        for one in source.questions:
+            yield from cases_of(source, one, titles, part, chosen)
+
+
+def cases_of(
+    source: ReadingPassage,
+    asked: ReadingQuestion,
+    titles: Sequence[str],
+    part: Part,
+    rng: random.Random,
+) -> list[Case]:
+    """The cases of one question; ``titles`` are those of other passages."""
+    answer = min(asked.answers, key=len)
+    if answer not in source.text:
+        return []
+    return list(_Maker(source, asked, answer, titles, part, rng).cases())
 
 
 def balanced(found: Iterable[Case], limit: int) -> list[Case]:
@@ -123,8 +102,8 @@ class _Maker:
 
     def __init__(
         self,
-        source: Source,
-        asked: Asked,
+        source: ReadingPassage,
+        asked: ReadingQuestion,
         answer: str,
         titles: Sequence[str],
         part: Part,
@@ -160,7 +139,7 @@ class _Maker:
 
     def _case(self, kind: str, true: bool, claim: str, question: str | None = None) -> Case:
         claim = claim if self.language == "zh" else claim[:1].upper() + claim[1:]
-        asked = self.asked.question if question is None else question
+        asked = self.asked.text if question is None else question
         return Case(kind, true, claim, asked, self.source.title, self.source.text)
 
     def _pick(self, options: Sequence[str]) -> str:
@@ -186,7 +165,7 @@ class _Maker:
 
     def _restated(self, answer: str, question: str | None = None) -> str:
         """The question with the answer in place of the question phrase; empty where that fails."""
-        asked = re.sub(self.wordings["question_ends"], "", question or self.asked.question)
+        asked = re.sub(self.wordings["question_ends"], "", question or self.asked.text)
         asked = re.sub(self.wordings["affirmations"], "", asked)
         answer = _FULL_STOP.sub("", answer)
         if self.language == "en":
@@ -208,7 +187,7 @@ class _Maker:
 
     def _source_sentence(self) -> str:
         """The sentence of the passage with the answer that shares most with the question."""
-        asked = _bag(self.asked.question)
+        asked = _bag(self.asked.text)
         holding = [s.text for s in sentences(self.source.text) if self.answer in s.text]
         holding = [text for text in holding if len(text) < 400]
         return max(holding, key=lambda text: len(asked & _bag(text)), default="")
@@ -299,7 +278,7 @@ class _Maker:
         kin = [
             other
             for other in re.findall(r"(?<![\d.,])\d+(?:[.,]\d+)*(?![\d.,])", self.source.text)
-            if len(other) == len(written) and other != written and other not in self.asked.question
+            if len(other) == len(written) and other != written and other not in self.asked.text
         ]
         new = self._pick(kin) if self.random.random() < 0.5 else ""
         if not new:
@@ -321,7 +300,7 @@ class _Maker:
         """Names of the passage that are no answer and that neither title nor question has."""
         if not _is_name(self.answer, self.language):
             return []
-        known = fold(self.source.title + " " + self.asked.question)
+        known = fold(self.source.title + " " + self.asked.text)
         return [
             name
             for name in sorted(_names(self.source.text, self.language))
@@ -331,7 +310,7 @@ class _Maker:
     def _siblings(self, restated: str, source: str) -> Iterator[Case]:
         """The answer of a sentence that is put into the passage: the same one about another subject."""
         title = re.sub(r"\s*[(（].*", "", self.source.title)
-        if title not in source or title not in self.asked.question or title in self.answer:
+        if title not in source or title not in self.asked.text or title in self.answer:
             return
         other = (
             self._other_number(self.answer)
@@ -361,17 +340,13 @@ class _Maker:
         yield self._case("beside a sibling", True, true)._replace(text=text)
 
     def _others(self) -> list[str]:
-        asked = _bag(self.asked.question)
+        asked = _bag(self.asked.text)
         found = []
-        for one in self.source.asked:
-            theirs = _bag(one.question)
+        for one in self.source.questions:
+            theirs = _bag(one.text)
             other = min(one.answers, key=len)
             alike = len(asked & theirs) / max(len(asked | theirs), 1)
-            if (
-                alike < 0.6
-                and self._is_other(other)
-                and fold(other) not in fold(self.asked.question)
-            ):
+            if alike < 0.6 and self._is_other(other) and fold(other) not in fold(self.asked.text):
                 found.append(other)
         return found
 
@@ -381,7 +356,7 @@ class _Maker:
 
     def _subjects(self, restated: str) -> Iterator[Case]:
         """The subject of the question, of the claim, or of both, replaced by another's."""
-        question = self.asked.question
+        question = self.asked.text
         title = re.sub(r"\s*[(（].*", "", self.source.title)
         names = [title] if title in question else []
         names = names or [n for n in sorted(_names(question, self.language)) if len(n) > 1]
@@ -444,7 +419,7 @@ class _Maker:
                     break
 
     def _relations(self, restated: str, source: str) -> Iterator[Case]:
-        question = self.asked.question
+        question = self.asked.text
         for group in self.random.sample(
             self.wordings["relations"], len(self.wordings["relations"])
         ):

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from kg_builder.matching.lexicon import any_of
 from kg_builder.matching.normalise import fold, plain
 from kg_builder.matching.numbers import other_script
-from kg_builder.matching.stance import Context, stance, turns_in
+from kg_builder.matching.stance import stance, turns_in
 from kg_builder.question import Language
 from retrieval.reading.reading_pack import reading_pack
 from retrieval.reading.support_lexicon import SupportLexicon
@@ -466,10 +466,10 @@ def _stance(
     turns = turns_in(fold(quote.flat).split(), fold(quote.flat))
     if not turns:
         return False
-    context = Context(lambda _: False, asked.flat, turns, True)
     for unit in new:
         place = quote.flat.find(unit.key)
-        if place >= 0 and stance(quote.flat, place, place + len(unit.key), context) == "negated":
+        end = place + len(unit.key)
+        if place >= 0 and stance(quote.flat, place, end, asked.flat, turns) == "negated":
             own = said.flat.find(unit.key)
             mine = turns_in(fold(said.flat).split(), fold(said.flat))
             if own < 0 or not mine:

@@ -2,9 +2,9 @@
 
 FILE is JSON Lines of passages with questions, answers and their places, all in one language:
 ``cmrc2018-train.jsonl`` or ``squad11-train.jsonl``. Word counts and answer shapes come
-from some of the passages, the weights from cases about others. Of a file with repeated titles,
-``HELD_OUT`` titles are left out, so that ``bench/support_check.py`` can report on them. Equal files and seeds
-give equal results.
+from some of the passages, the weights from cases about others. ``HELD_OUT`` articles are left out, as
+`zhizhi reader train` leaves them, so that ``bench/support_check.py`` can report on them. Equal files and
+seeds give equal results.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from tqdm import tqdm
 
 from kg_builder.question import Language
 from retrieval.documents import language_of
-from retrieval.reading.dataset import is_kept_back
+from retrieval.reading.dataset import ReadingPassage, hold_out, is_kept_back, read_reading_data
 from retrieval.reading.span_reader import load_span_reader
 from retrieval.reading.support import Opinion, candidates, span_opinion
-from retrieval.reading.support_cases import Case, Source, balanced, cases, read_sources
+from retrieval.reading.support_cases import Case, balanced, cases
 from retrieval.reading.support_features import Claimed, cues, shapes
 from retrieval.reading.support_lexicon import SupportLexicon, lexicon_path
 from retrieval.reading.text_analysis import analyse
@@ -48,18 +48,7 @@ _SOURCES = {
 Matrix = NDArray[np.float64]
 
 
-def split_articles(sources: Sequence[Source]) -> tuple[list[Source], list[Source]]:
-    """The passages to learn from, and those of the held-out articles, where titles repeat."""
-    # In the order of the titles as the data writes them, with underscores for spaces.
-    titles = sorted({s.title for s in sources}, key=lambda title: title.replace(" ", "_"))
-    if len(titles) > len(sources) / 2:
-        return list(sources), []
-    random.Random(SEED).shuffle(titles)
-    held = set(titles[:HELD_OUT])
-    return [s for s in sources if s.title not in held], [s for s in sources if s.title in held]
-
-
-def train(sources: Sequence[Source], opinion: Opinion | None = None) -> SupportLexicon:
+def train(sources: Sequence[ReadingPassage], opinion: Opinion | None = None) -> SupportLexicon:
     """Everything that the check needs for the language of the passages; ``opinion`` as ``support`` has it."""
     language = language_of(sources[0].text)
     shuffled = list(sources)
@@ -76,11 +65,7 @@ def train(sources: Sequence[Source], opinion: Opinion | None = None) -> SupportL
         **_words(shuffled[:counted], language),
     )
     # The span reader's opinion of passages that it learnt from is better than of any other.
-    kept_back = [
-        source
-        for source in shuffled[counted:]
-        if is_kept_back(source.title.replace("_", " "), CALIBRATION)
-    ]
+    kept_back = [source for source in shuffled[counted:] if is_kept_back(source.title, CALIBRATION)]
     made = list(cases(kept_back[:claimed], "fit", SEED))
     random.Random(SEED).shuffle(made)
     return fit(balanced(made, CASES), lexicon, opinion)
@@ -89,7 +74,7 @@ def train(sources: Sequence[Source], opinion: Opinion | None = None) -> SupportL
 # ── words ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _words(sources: Sequence[Source], language: Language) -> dict[str, object]:
+def _words(sources: Sequence[ReadingPassage], language: Language) -> dict[str, object]:
     counts: Counter[str] = Counter()
     total = 0
     answered: list[tuple[list[str], list[str]]] = []
@@ -99,12 +84,12 @@ def _words(sources: Sequence[Source], language: Language) -> dict[str, object]:
         for piece in pieces:
             total += 1
             counts.update(analyse(piece, language).keys)
-        for one in source.asked:
+        for one in source.questions:
             answer = min(one.answers, key=len)
-            asked = analyse(one.question, language)
+            asked = analyse(one.text, language)
             new = [u for u in analyse(answer, language).units if u.key not in asked.keys]
             kinds = shapes(new, analyse(answer, language))
-            answered.append((cues(one.question, asked, language), kinds))
+            answered.append((cues(one.text, asked, language), kinds))
             phrases.append(kinds)
     kept = {word: n for word, n in sorted(counts.items()) if n >= LEAST[language]}
     return {
@@ -193,20 +178,11 @@ _FIRST = ("new_missing", "asked_missing_soft", "echo_missing")
 
 
 def _logistic(rows: Matrix, truth: Matrix, shares: Matrix) -> tuple[Matrix, float]:
-    """Weights and intercept of a weighted logistic regression with a quadratic penalty (Newton)."""
-    design = np.hstack([rows, np.ones((len(rows), 1))])
-    penalty = np.full(design.shape[1], PENALTY)
-    penalty[-1] = 1e-6
-    weights = np.zeros(design.shape[1])
-    for _ in range(25):
-        p = 1 / (1 + np.exp(-np.clip(design @ weights, -30, 30)))
-        gradient = design.T @ (shares * (truth - p)) - penalty * weights
-        curvature = (design * (shares * p * (1 - p))[:, None]).T @ design + np.diag(penalty)
-        step = np.linalg.solve(curvature, gradient)
-        weights = weights + step
-        if float(np.abs(step).max()) < 1e-8:
-            break
-    return weights[:-1], float(weights[-1])
+    """Weights and intercept of a logistic regression in which case i counts ``shares[i]``."""
+    from sklearn.linear_model import LogisticRegression
+
+    model = LogisticRegression(C=1 / PENALTY, max_iter=1000).fit(rows, truth, sample_weight=shares)
+    return np.asarray(model.coef_[0], np.float64), float(model.intercept_[0])
 
 
 def _equal_errors(scores: Matrix, truth: Matrix, shares: Matrix) -> float:
@@ -235,8 +211,8 @@ def main(arguments: Iterable[str] | None = None) -> None:
     parser.add_argument("file", type=Path)
     parser.add_argument("--out", type=Path, help="where to write; default: beside this module")
     given = parser.parse_args(None if arguments is None else list(arguments))
-    sources, _ = split_articles(read_sources(given.file))
-    lexicon = train(sources, span_opinion(load_span_reader()))
+    passages, _ = hold_out(read_reading_data([given.file]), HELD_OUT)
+    lexicon = train(passages, span_opinion(load_span_reader()))
     save(lexicon, given.out or lexicon_path(lexicon.language))
 
 

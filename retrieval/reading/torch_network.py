@@ -63,9 +63,7 @@ class TorchNetwork:
         joint = linear(hidden, *attention)
         seen = torch.cat([self._attend(part) for part in joint.split(lengths)])
         hidden = self._normalised(hidden + linear(seen, *mixed), mixed_norm)
-        return self._normalised(
-            hidden + linear(gelu(linear(hidden, *inner), approximate="tanh"), *outer), outer_norm
-        )
+        return self._normalised(hidden + linear(gelu(linear(hidden, *inner)), *outer), outer_norm)
 
     def _attend(self, joint: Tensor) -> Tensor:
         """(tokens, 3 · hidden) to (tokens, hidden), as products: the fused kernel is slower here."""

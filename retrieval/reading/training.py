@@ -16,6 +16,7 @@ import math
 import random
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -61,6 +62,9 @@ class ReaderSettings(BaseModel):
     batch_tokens: int = Field(default=4096, ge=256)
     window: int = Field(default=224, ge=32, le=448)  # tokens of a text that are read at most
     dropout: float = Field(default=0.0, ge=0, lt=1)
+    # Share of the examples in which about half of the matches between question and text are hidden,
+    # so that other words for the same thing are learnt.
+    hidden_matches: float = Field(default=0.2, ge=0, le=1)
     checkpoint_chunks: int = Field(default=10, ge=1)
     mixture: MixtureSettings = MixtureSettings()
     seed: int = 0
@@ -268,7 +272,13 @@ class _Training:
 
     def _row(self, asked: tuple[int, int], rng: random.Random) -> _Row | None:
         example = self.mixture.draw(*asked, rng)
-        return None if example is None else row(example, self.encoder, self.settings.window, rng)
+        if example is None:
+            return None
+        made = row(example, self.encoder, self.settings.window, rng)
+        if made is not None and rng.random() < self.settings.hidden_matches:
+            types = hide_matches(made.window.types, rng)
+            return made._replace(window=made.window._replace(types=types))
+        return made
 
     def _loss(self, model: Any, rows: list[_Row]) -> torch.Tensor:
         import torch
@@ -311,6 +321,15 @@ def row(example: ReadingExample, encoder: Encoder, most: int, rng: random.Random
     if first < 0:
         return _Row(window, 0, 0)
     return _Row(window, window.first + first - start, window.first + last - start)
+
+
+def hide_matches(types: Sequence[int], rng: random.Random) -> list[int]:
+    """Token types of which every other run of matches, by chance, says that nothing matches."""
+    made: list[int] = []
+    for kind, run in groupby(types):
+        count = len(list(run))
+        made += [kind - kind % LEVELS if rng.random() < 0.5 else kind] * count
+    return made
 
 
 def collate(
@@ -359,14 +378,16 @@ def _model(base: str, settings: ReaderSettings) -> Any:
     }
     try:
         if is_ours(Path(base)):  # perhaps with 8 bits a weight, which transformers cannot load
-            config = AutoConfig.from_pretrained(base, **changes)
+            config = AutoConfig.from_pretrained(base, trust_remote_code=False, **changes)
             model = AutoModelForQuestionAnswering.from_config(
                 config, attn_implementation="zhizhi_products"
             )
             weights = load_weights(Path(base))
             model.load_state_dict({n: torch.from_numpy(w) for n, w in weights.items()})
         else:
-            model = AutoModelForQuestionAnswering.from_pretrained(base, **changes)
+            model = AutoModelForQuestionAnswering.from_pretrained(
+                base, trust_remote_code=False, **changes
+            )
     except (OSError, ValueError) as error:
         raise ReaderTrainingError(f"{base}: no encoder to start from ({error}).") from error
     _widen_types(model, 2 * LEVELS)

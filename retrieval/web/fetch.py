@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import zlib
 from collections.abc import Iterable
@@ -14,9 +15,39 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from retrieval.web.guard import BlockedError, Guard, GuardedTransport
 
+logger = logging.getLogger(__name__)
+
 TEXT_TYPES = ("text/html", "application/xhtml+xml", "text/plain", "text/markdown")
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 USER_AGENT = "Mozilla/5.0 (compatible; Zhizhi)"
+# Names of encodings on the web (https://encoding.spec.whatwg.org/#names-and-labels) and the codecs that
+# read them. What calls itself GB2312 is GB 18030 in practice, and Latin 1 is Windows-1252.
+ENCODINGS: dict[str, str] = {
+    **dict.fromkeys(("utf-8", "utf8", "unicode-1-1-utf-8"), "utf-8"),
+    "utf-8-sig": "utf-8-sig",
+    **dict.fromkeys(("utf-16", "utf-16le", "utf-16-le", "unicode"), "utf-16-le"),
+    **dict.fromkeys(("utf-16be", "utf-16-be"), "utf-16-be"),
+    **dict.fromkeys(
+        ("gb18030", "gbk", "gb2312", "gb-2312-80", "x-gbk", "cp936", "chinese", "euc-cn"), "gb18030"
+    ),
+    **dict.fromkeys(("big5", "big5-hkscs", "x-x-big5", "cn-big5", "csbig5", "cp950"), "big5hkscs"),
+    **dict.fromkeys(("shift-jis", "sjis", "x-sjis", "windows-31j", "ms932", "cp932"), "cp932"),
+    **dict.fromkeys(("euc-jp", "x-euc-jp"), "euc_jp"),
+    "iso-2022-jp": "iso2022_jp",
+    **dict.fromkeys(("euc-kr", "ks-c-5601-1987", "korean", "windows-949", "cp949"), "cp949"),
+    **dict.fromkeys(("us-ascii", "ascii", "iso-8859-1", "latin1", "latin-1", "l1"), "cp1252"),
+    **{f"iso-8859-{n}": f"iso8859_{n}" for n in (*range(2, 9), 10, 13, 14, 15, 16)},
+    **dict.fromkeys(("iso-8859-9", "windows-1254", "cp1254", "latin5"), "cp1254"),
+    **dict.fromkeys(("iso-8859-11", "windows-874", "tis-620"), "cp874"),
+    **{
+        name: f"cp{n}"
+        for n in (1250, 1251, 1252, 1253, 1255, 1256, 1257, 1258)
+        for name in (f"windows-{n}", f"cp{n}", f"x-cp{n}")
+    },
+    **dict.fromkeys(("koi8-r", "koi8"), "koi8_r"),
+    "koi8-u": "koi8_u",
+    **dict.fromkeys(("macintosh", "x-mac-roman"), "mac_roman"),
+}
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_\-]{2,20})", re.I)
 
 
@@ -88,6 +119,9 @@ class Fetcher:
                     found[url] = await self.fetch(url, client)
                 except FetchError as error:
                     found[url] = error
+                except Exception as error:  # whatever a page brings about costs that page alone
+                    logger.exception("a page could not be fetched")
+                    found[url] = FetchError(url, type(error).__name__)
 
         async with self.client() as client, asyncio.TaskGroup() as group:
             for url in dict.fromkeys(urls):
@@ -105,7 +139,7 @@ class Fetcher:
             raise FetchError(url, str(error), blocked=True) from error
         except TimeoutError as error:
             raise FetchError(url, f"took longer than {self.settings.seconds:g} s") from error
-        except (httpx.HTTPError, httpx.InvalidURL, zlib.error, OSError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, zlib.error, OSError, ValueError) as error:
             raise FetchError(url, f"{type(error).__name__}: {error}") from error
 
     async def _follow(self, url: str, client: httpx.AsyncClient) -> Page:
@@ -137,31 +171,46 @@ class Fetcher:
         return Page(url, content_type, decode(body, response.charset_encoding))
 
     async def _body(self, url: str, response: httpx.Response) -> bytes:
-        """The body, decoded piece by piece: a bomb is noticed before it is unpacked."""
-        unpack = _Unpacker(response.headers.get("content-encoding", ""), url)
-        received = 0
-        body = bytearray()
-        async for piece in response.aiter_raw():
-            received += len(piece)
-            if received > self.settings.bytes_on_the_wire:
-                raise FetchError(url, f"more than {self.settings.bytes_on_the_wire} bytes")
-            body += unpack(piece, self.settings.bytes_decoded - len(body) + 1)
-            if len(body) > self.settings.bytes_decoded:
-                raise FetchError(url, f"unpacks to more than {self.settings.bytes_decoded} bytes")
-        return bytes(body)
+        settings = self.settings
+        try:
+            return await bounded_body(response, settings.bytes_on_the_wire, settings.bytes_decoded)
+        except BodyError as error:
+            raise FetchError(url, str(error)) from error
+
+
+class BodyError(Exception):
+    """A body that is larger than it may be, or packed in a way that cannot be bounded."""
+
+
+async def bounded_body(response: httpx.Response, wire: int, decoded: int) -> bytes:
+    """The body of a response that is streamed, at most ``wire`` bytes as sent and ``decoded`` unpacked.
+
+    It is unpacked piece by piece: a bomb is noticed before it has gone off. Raises BodyError.
+    """
+    unpack = _Unpacker(response.headers.get("content-encoding", ""))
+    received = 0
+    body = bytearray()
+    async for piece in response.aiter_raw():
+        received += len(piece)
+        if received > wire:
+            raise BodyError(f"more than {wire} bytes")
+        body += unpack(piece, decoded - len(body) + 1)
+        if len(body) > decoded:
+            raise BodyError(f"unpacks to more than {decoded} bytes")
+    return bytes(body)
 
 
 class _Unpacker:
     """gzip and deflate with a bound on what one piece may become."""
 
-    def __init__(self, encoding: str, url: str) -> None:
+    def __init__(self, encoding: str) -> None:
         encoding = encoding.strip().lower()
         if encoding in ("", "identity"):
             self._inflate = None
         elif encoding in ("gzip", "x-gzip", "deflate"):
             self._inflate = zlib.decompressobj(zlib.MAX_WBITS | 32)  # 32: zlib or gzip, by its head
         else:
-            raise FetchError(url, f"content encoding {encoding!r}")
+            raise BodyError(f"content encoding {encoding!r}")
 
     def __call__(self, piece: bytes, most: int) -> bytes:
         if self._inflate is None:
@@ -170,7 +219,11 @@ class _Unpacker:
 
 
 def decode(body: bytes, declared: str | None) -> str:
-    """Text by the header's charset, a byte order mark, the page's own word, UTF-8, or GB 18030."""
+    """Text by the header's charset, a byte order mark, the page's own word, UTF-8, or GB 18030.
+
+    Only the encodings of the web (ENCODINGS) are used: a page's author chooses the name, and some of
+    Python's codecs take minutes for a megabyte.
+    """
     found = _META_CHARSET.search(body[:4096])
     names = [
         "utf-8-sig" if body.startswith(b"\xef\xbb\xbf") else None,
@@ -180,12 +233,11 @@ def decode(body: bytes, declared: str | None) -> str:
         "gb18030",
     ]
     for name in names:
-        if name is None:
+        codec = ENCODINGS.get((name or "").strip().lower().replace("_", "-"))
+        if codec is None:
             continue
-        # What calls itself GB2312 is GB 18030 in practice.
-        name = "gb18030" if name.lower().replace("-", "") in ("gb2312", "gbk") else name
         try:
-            return body.decode(name)
-        except (UnicodeDecodeError, LookupError, ValueError):
+            return body.decode(codec)
+        except UnicodeDecodeError:
             continue
     return body.decode("utf-8", "replace")

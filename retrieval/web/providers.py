@@ -13,6 +13,7 @@ Keys are taken from the environment unless given; they never stand in a message.
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
@@ -21,6 +22,9 @@ from typing import Any, ClassVar, NamedTuple
 import httpx
 
 from retrieval.errors import SearchSettingsError
+from retrieval.web.fetch import BodyError, bounded_body
+
+MAX_ANSWER = 4 * 2**20  # bytes of a provider's answer, which has some kilobytes
 
 
 class WebResult(NamedTuple):
@@ -36,25 +40,30 @@ class ProviderError(Exception):
 
 
 class Provider(ABC):
-    """``search`` returns at least one result or raises ProviderError: an empty answer is a failure."""
+    """``search`` returns results, none where nothing was found, or raises ProviderError."""
 
     name: ClassVar[str]
 
     async def search(self, client: httpx.AsyncClient, query: str, k: int) -> list[WebResult]:
         """Ask the engine; whatever goes wrong comes out as ProviderError."""
         try:
-            results = await self._search(client, query, k)
+            try:
+                results = await self._search(client, query, k)
+            except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
+                # A kept connection that the other end has closed meanwhile: that is no failure.
+                results = await self._search(client, query, k)
         except httpx.TimeoutException as error:
             raise ProviderError(f"{self.name}: no answer in time") from error
+        except BodyError as error:
+            raise ProviderError(f"{self.name}: an answer of {error}") from error
         except httpx.HTTPStatusError as error:
             raise ProviderError(f"{self.name}: status {error.response.status_code}") from error
         except httpx.HTTPError as error:
             raise ProviderError(f"{self.name}: {type(error).__name__}") from error
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ProviderError(f"{self.name}: an answer that is none ({error!r})") from error
-        if not results:
-            raise ProviderError(f"{self.name}: no results")
-        return results[:k]
+        # JSON may hold halves of characters, which no tokenizer and no hash takes.
+        return [WebResult(*(_whole(text) for text in result)) for result in results[:k]]
 
     @abstractmethod
     async def _search(self, client: httpx.AsyncClient, query: str, k: int) -> list[WebResult]: ...
@@ -70,15 +79,15 @@ class SearXNG(Provider):
         self.language = language
 
     async def _search(self, client: httpx.AsyncClient, query: str, k: int) -> list[WebResult]:
-        response = await client.get(
-            f"{self.url}/search",
-            params={"q": query, "format": "json", "language": self.language, "safesearch": 1},
-        )
-        if response.status_code == 403:
+        parameters = {"q": query, "format": "json", "language": self.language, "safesearch": 1}
+        try:
+            answer = await _json(client, "GET", f"{self.url}/search", params=parameters)
+        except httpx.HTTPStatusError as error:
+            if error.response.status_code != 403:
+                raise
             raise ProviderError(
                 f"{self.name}: status 403. Allow the json format in its settings.yml."
-            )
-        answer = _json(response)
+            ) from error
         results = _results(answer["results"], "title", "url", "content")
         if not results and answer.get("unresponsive_engines"):
             down = ", ".join(str(engine[0]) for engine in answer["unresponsive_engines"])
@@ -106,24 +115,28 @@ class Tavily(_Keyed):
     name, variable, base = "tavily", "TAVILY_API_KEY", "https://api.tavily.com"
 
     async def _search(self, client: httpx.AsyncClient, query: str, k: int) -> list[WebResult]:
-        response = await client.post(
+        answer = await _json(
+            client,
+            "POST",
             f"{self.url}/search",
             headers={"Authorization": f"Bearer {self._key}"},
             json={"query": query, "max_results": k, "search_depth": "basic"},
         )
-        return _results(_json(response)["results"], "title", "url", "content")
+        return _results(answer["results"], "title", "url", "content")
 
 
 class Brave(_Keyed):
     name, variable, base = "brave", "BRAVE_API_KEY", "https://api.search.brave.com"
 
     async def _search(self, client: httpx.AsyncClient, query: str, k: int) -> list[WebResult]:
-        response = await client.get(
+        answer = await _json(
+            client,
+            "GET",
             f"{self.url}/res/v1/web/search",
             headers={"X-Subscription-Token": self._key, "Accept": "application/json"},
             params={"q": query, "count": min(k, 20)},
         )
-        web = _json(response).get("web") or {}
+        web = answer.get("web") or {}
         return _results(web.get("results") or [], "title", "url", "description")
 
 
@@ -131,24 +144,27 @@ class Serper(_Keyed):
     name, variable, base = "serper", "SERPER_API_KEY", "https://google.serper.dev"
 
     async def _search(self, client: httpx.AsyncClient, query: str, k: int) -> list[WebResult]:
-        response = await client.post(
+        answer = await _json(
+            client,
+            "POST",
             f"{self.url}/search",
             headers={"X-API-KEY": self._key},
             json={"q": query, "num": k},
         )
-        return _results(_json(response).get("organic") or [], "title", "link", "snippet")
+        return _results(answer.get("organic") or [], "title", "link", "snippet")
 
 
 class Bocha(_Keyed):
     name, variable, base = "bocha", "BOCHA_API_KEY", "https://api.bochaai.com"
 
     async def _search(self, client: httpx.AsyncClient, query: str, k: int) -> list[WebResult]:
-        response = await client.post(
+        answer = await _json(
+            client,
+            "POST",
             f"{self.url}/v1/web-search",
             headers={"Authorization": f"Bearer {self._key}"},
             json={"query": query, "count": k, "summary": True},
         )
-        answer = _json(response)
         if answer.get("code", 200) != 200:  # it answers 200 and tells the truth inside
             raise ProviderError(f"{self.name}: code {answer['code']}")
         data = answer.get("data") or answer
@@ -170,6 +186,8 @@ class Ddgs(Provider):
         try:
             found = await asyncio.to_thread(self._call, query, k)
         except Exception as error:  # it has a family of its own, and lets others through
+            if "no results" in str(error).lower():  # it says so by an exception too
+                return []
             raise ProviderError(f"{self.name}: {type(error).__name__}") from error
         return _results(found, "title", "href", "body")
 
@@ -215,12 +233,20 @@ def make_providers(
     return made
 
 
-def _json(response: httpx.Response) -> dict[str, Any]:
-    response.raise_for_status()
-    value = response.json()
+async def _json(client: httpx.AsyncClient, method: str, url: str, **sent: Any) -> dict[str, Any]:
+    """The JSON object that a provider answers with, of at most MAX_ANSWER bytes."""
+    headers = {"Accept-Encoding": "gzip, deflate", **sent.pop("headers", {})}
+    async with client.stream(method, url, headers=headers, **sent) as response:
+        response.raise_for_status()
+        body = await bounded_body(response, MAX_ANSWER, MAX_ANSWER)
+    value = json.loads(body)
     if not isinstance(value, dict):
         raise ValueError("no JSON object")
     return value
+
+
+def _whole(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
 
 
 def _results(entries: Iterable[dict[str, Any]], title: str, url: str, text: str) -> list[WebResult]:

@@ -70,15 +70,19 @@ class RateLimit:
         self._tokens = float(burst)
         self._at = clock()
 
-    def take(self) -> bool:
-        """Whether a call may be made now. It is never waited for: the next provider is asked."""
+    def reserve(self, most: float) -> float | None:
+        """Seconds to wait before a call; None, and nothing is reserved, where that is more than ``most``.
+
+        Who reserves later waits longer, so that calls that wait come in turn.
+        """
         now = self._clock()
         self._tokens = min(self._burst, self._tokens + (now - self._at) * self._rate)
         self._at = now
-        if self._tokens < 1:
-            return False
+        wait = max(0.0, (1 - self._tokens) / self._rate)
+        if wait > most:
+            return None
         self._tokens -= 1
-        return True
+        return wait
 
 
 class Cache(Generic[T]):

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import ssl
 import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
 
 import httpx
 from pydantic import BaseModel, ConfigDict, Field
@@ -19,7 +22,7 @@ from retrieval.errors import SearchError
 from retrieval.evidence import Evidence
 from retrieval.scoring import score
 from retrieval.store import PART
-from retrieval.web.extract import main_text
+from retrieval.web.extract import MAX_HTML, main_text
 from retrieval.web.fetch import Fetcher, FetchError, Page
 from retrieval.web.providers import Provider, ProviderError, WebResult
 from retrieval.web.resilience import Cache, CircuitBreaker, RateLimit
@@ -45,6 +48,12 @@ class WebSettings(BaseModel):
     cache_size: int = Field(default=1000, ge=0)
     cache_seconds: float = Field(default=3600.0, ge=0)
     chunk: ChunkSettings = ChunkSettings(size=300, overlap=60)
+
+
+@lru_cache(maxsize=1)
+def _provider_ssl() -> ssl.SSLContext:
+    """With what the environment adds: a provider may have a certificate of the house."""
+    return httpx.create_ssl_context()
 
 
 class _Lane:
@@ -89,7 +98,8 @@ class WebSearch:
     async def search(
         self, question: str, k: int, *, deadline: float | None = None
     ) -> list[Evidence]:
-        """Passages from the web, best first; raises SearchError where no provider gave anything.
+        """Passages from the web, best first, none where nothing was found; raises SearchError where no
+        provider could be asked.
 
         ``deadline`` is an instant of the clock. What is fetched by then is used, of other pages the
         search engine's own snippet.
@@ -98,11 +108,21 @@ class WebSearch:
         if cached is not None:
             return cached[:k]
         provider, results = await self.results(question, deadline)
+        if not results:
+            return []  # not remembered: it may be there in a minute
         pages = await self._pages(results, deadline)
-        passages = await asyncio.to_thread(self._passages, results, pages, deadline)
+        fetched = datetime.now(UTC).isoformat(timespec="seconds")
+        passages, snippets = await asyncio.to_thread(self._passages, results, pages, deadline)
         ranked = await asyncio.to_thread(score, question, passages)
         evidence = [
-            Evidence(passage=passages[place], score=value, source="web", provider=provider)
+            Evidence(
+                passage=passages[place],
+                score=value,
+                source="web",
+                provider=provider,
+                fetched=fetched,
+                snippet=passages[place].id in snippets,
+            )
             for place, value in ranked
         ]
         # What a short deadline left half fetched is not remembered in place of the whole.
@@ -113,10 +133,13 @@ class WebSearch:
     async def results(
         self, question: str, deadline: float | None = None
     ) -> tuple[str, list[WebResult]]:
-        """The first provider's results, with its name; the next one is asked where one fails."""
+        """The first provider's results, with its name; the next one is asked where one fails or finds
+        nothing. Calls beyond a provider's rate wait, as long as the deadline leaves time for an answer."""
         failures: list[str] = []
+        without: list[str] = []  # providers that found nothing
         # Providers are the deployment's own choice and may be local: the guard is for pages.
-        async with httpx.AsyncClient(timeout=self.settings.provider_seconds) as client:
+        seconds = self.settings.provider_seconds
+        async with httpx.AsyncClient(timeout=seconds, verify=_provider_ssl()) as client:
             for number, lane in enumerate(self._lanes, 1):
                 name = lane.provider.name
                 left = self._left(deadline)
@@ -126,14 +149,18 @@ class WebSearch:
                 if not lane.breaker.admit():
                     failures.append(f"{name}: failed lately")
                     continue
-                if not lane.limit.take():
-                    lane.breaker.abandoned()
-                    failures.append(f"{name}: asked too often")
-                    continue
                 # One that hangs leaves time for the next, and the last for saying that all did.
                 share = SHARE if number < len(self._lanes) else LAST_SHARE
-                seconds = min(self.settings.provider_seconds, left * share)
+                pause = lane.limit.reserve(min(self.settings.provider_seconds, left * share / 2))
+                if pause is None:
+                    lane.breaker.abandoned()
+                    failures.append(
+                        f"{name}: asked too often (more than {self.settings.per_second:g}/s)"
+                    )
+                    continue
+                seconds = min(self.settings.provider_seconds, left * share - pause)
                 try:
+                    await asyncio.sleep(pause)
                     async with asyncio.timeout(seconds):
                         found = await lane.provider.search(client, question, self.settings.results)
                 except (ProviderError, TimeoutError) as error:
@@ -145,7 +172,11 @@ class WebSearch:
                     raise
                 else:
                     lane.breaker.succeeded()
-                    return name, found
+                    if found:
+                        return name, found
+                    without.append(name)
+        if without:
+            return without[0], []
         raise SearchError("; ".join(failures) or "no search provider is configured")
 
     def _left(self, deadline: float | None) -> float:
@@ -172,26 +203,43 @@ class WebSearch:
         results: Sequence[WebResult],
         pages: dict[str, Page | FetchError],
         deadline: float | None,
-    ) -> list[Passage]:
+    ) -> tuple[list[Passage], set[str]]:
+        """The passages of all results, and the ids of those that are snippets of pages not read."""
         passages: list[Passage] = []
+        snippets: set[str] = set()
         for result in results:
-            title, text = result.title, result.snippet
-            page = pages.get(result.url)
             # A thread cannot be cancelled: it looks at the clock before every page.
-            if isinstance(page, Page) and self._left(deadline) > 0:
-                if page.content_type in ("text/plain", "text/markdown"):
-                    text = page.text
-                elif extracted := main_text(page.text):
-                    title, text = extracted[0] or title, extracted[1]
-            mark = hashlib.sha256(result.url.encode()).hexdigest()[:16]
-            for number, piece in enumerate(chunks(text, self.settings.chunk)):
-                passages.append(
-                    Passage(
-                        id=f"web-{mark}{PART}{number}",
-                        title=title or result.title,
-                        text=piece,
-                        url=result.url,
-                        language=language_of(piece),
-                    )
-                )
-        return passages
+            page = pages.get(result.url) if self._left(deadline) > 0 else None
+            try:
+                found, is_snippet = self._passages_of(result, page)
+            except Exception:  # whatever a page brings about costs that page alone
+                logger.exception("search: a page could not be read")
+                continue
+            passages += found
+            if is_snippet:
+                snippets.update(passage.id for passage in found)
+        return passages, snippets
+
+    def _passages_of(
+        self, result: WebResult, page: Page | FetchError | None
+    ) -> tuple[list[Passage], bool]:
+        """The passages of one result, and whether they are its snippet, its page not read."""
+        title, text, is_snippet = result.title, result.snippet, True
+        if isinstance(page, Page):
+            if page.content_type in ("text/plain", "text/markdown"):
+                text, is_snippet = page.text[:MAX_HTML], False
+            elif extracted := main_text(page.text):
+                title, text = extracted[0] or title, extracted[1]
+                is_snippet = False
+        mark = hashlib.sha256(result.url.encode("utf-8", "replace")).hexdigest()[:16]
+        passages = [
+            Passage(
+                id=f"web-{mark}{PART}{number}",
+                title=title or result.title,
+                text=piece,
+                url=result.url,
+                language=language_of(piece),
+            )
+            for number, piece in enumerate(chunks(text, self.settings.chunk))
+        ]
+        return passages, is_snippet

@@ -6,6 +6,7 @@ import { words } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 const KEPT = 50; // exchanges remembered in this browser
+const TURNS = 16; // earlier questions that a follow-up may speak of
 
 /** localStorage that may be switched off or full. */
 const store = {
@@ -99,8 +100,8 @@ function showPoints() {
     short = say().chosen(choice.min_precision);
     long = say().certificate(choice.point);
   } else {
-    const promised = standard?.certified && standard.bound != null;
-    short = promised ? say().chosen(standard.target_precision ?? standard.bound) : say().default_point;
+    const promised = standard?.certified && standard.target_precision != null;
+    short = promised ? say().chosen(standard.target_precision) : say().default_point;
     long = promised ? say().certificate(standard) : standard ? say().plain_point(standard) : say().no_points;
   }
   $("chosen").textContent = short;
@@ -129,6 +130,8 @@ function showExamples() {
 
 function request(question) {
   const body = { question, fallback: $("fallback").value };
+  const before = exchanges.map((exchange) => exchange.answer?.question).filter(Boolean).slice(-TURNS);
+  if (before.length) body.before = before;
   if ($("sources").value) body.sources = $("sources").value;
   const choice = points?.certified[$("precision").value];
   if (touched && choice) body.min_precision = choice.min_precision;

@@ -123,7 +123,7 @@ function facts(answer, say) {
     ["fact_abstention", answer.abstention && (say.abstention[answer.abstention] ?? answer.abstention)],
     ["fact_reason", answer.reason],
     ["fact_point", point && `${point.name} · ${say.threshold(point.threshold)}` +
-      (point.certified && point.bound != null ? ` · ≥ ${(100 * point.bound).toFixed(1)}% (n = ${point.n})` : "")],
+      (point.certified && point.target_precision != null ? ` · ≥ ${(100 * point.target_precision).toFixed(0)}% (n = ${point.n})` : "")],
     ["fact_model", answer.model],
     ["fact_index", answer.index],
     ["fact_provider", answer.provider],
@@ -202,6 +202,7 @@ export class Exchange {
       el("div", { className: "head" }, badge(answer.route, say), meter(answer, say)),
       el("p", { className: "answer", lang: answer.language }, ...cited(answer, this.id)),
       answer.explanation && el("p", { className: "explanation", lang: answer.language }, answer.explanation),
+      answer.gap && el("p", { className: "explanation", lang: answer.language }, answer.gap.needed),
       evidence(answer, say, this.id),
       el("div", { className: "foot" }, facts(answer, say),
         onRate && el("span", { className: "rates" }, ...["up", "down"].map((rating) =>

@@ -82,7 +82,6 @@ class ScriptedAttempter:
             threshold=self.threshold,
             target_precision=0.9,
             certified=False,
-            bound=None,
             n=10,
             coverage=0.5,
             delta=0.1,

@@ -54,13 +54,13 @@ def test_fill_is_one_pass() -> None:
 def test_agreement_agrees_with_scikit_learn() -> None:
     first = ["correct", "wrong", "refused", "correct", "wrong", "ambiguous", "correct"]
     second = ["correct", "correct", "refused", "correct", "wrong", "correct", "unscored"]
-    found = agreement(first, second)
+    found = agreement(first, second, list("abcdefg"))
     assert found["agreement"]["n"] == 5
     assert found["agreement"]["value"] == 0.8
     assert found["kappa"] == pytest.approx(cohen_kappa_score(first[:5], second[:5]), abs=1e-9)
     assert found["unscored"] == 1
     assert found["pairs"]["ambiguous/correct"] == 1
-    assert agreement(["correct"], ["unscored"])["kappa"] is None
+    assert agreement(["correct"], ["unscored"], ["a"])["kappa"] is None
 
 
 def test_a_judge_replaces_every_verdict(small: EvaluationResult) -> None:

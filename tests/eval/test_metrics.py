@@ -122,7 +122,8 @@ def test_shares_and_their_intervals_agree_with_statsmodels(seed: int) -> None:
     rng = random.Random(seed)
     known = [rng.choice([True, False, None]) for _ in range(150)]
     rows = indicators(rng.choices(VERDICTS, k=150), known)
-    figures = arm_figures(rows, weights([str(i) for i in range(150)], 40, seed))
+    alone = [str(i) for i in range(150)]
+    figures = arm_figures(rows, alone, weights(alone, 40, seed))
     for name, share in SHARES.items():
         c = count(rows)
         hits, n = share.successes(c), share.trials(c)

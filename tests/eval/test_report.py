@@ -51,7 +51,7 @@ def full() -> tuple[EvaluationResult, dict]:
     found = audit(
         questions=QUESTIONS, attempter=Robust(script()), chain=None, settings=SETTINGS, per_slice=20
     )
-    judge = {"judge": "j", "arms": {"base": agreement(["correct"], ["wrong"])}}
+    judge = {"judge": "j", "arms": {"base": agreement(["correct"], ["wrong"], ["a"])}}
     return result, report(
         result,
         title="<script>alert(1)</script>",

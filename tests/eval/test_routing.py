@@ -111,7 +111,7 @@ def test_curves_end_where_the_arms_do(small: EvaluationResult) -> None:
 
 
 def test_reliability_bins_hold_everybody() -> None:
-    rows = reliability([0.05, 0.95, 1.0, 0.95], [False, True, True, False])
+    rows = reliability([0.05, 0.95, 1.0, 0.95], [False, True, True, False], list("abcd"))
     assert [(r["low"], r["n"], r["accuracy"]) for r in rows] == [(0.0, 1, 0), (0.9, 3, 2 / 3)]
     assert sum(r["n"] for r in rows) == 4
 

@@ -103,7 +103,6 @@ def calibrated(model: LocalModel, asked: Sequence[Question]) -> CalibratedModel:
         threshold=THRESHOLD,
         target_precision=0.9,
         certified=False,
-        bound=None,
         n=len(asked),
         coverage=None,
         delta=0.1,

@@ -13,6 +13,7 @@ from kg_builder.passage import Passage
 from retrieval.chain import ChainSettings, ReadingError, RetrievalChain, SearchError, supported
 from retrieval.evidence import Citation, Evidence, Reading
 from retrieval.index import Index
+from retrieval.reading.extractive_reader import default_reader
 
 
 class Web:
@@ -180,3 +181,23 @@ def test_offsets_must_lie_in_the_answer(start: int, end: int) -> None:
     citation = Citation(number=1, passage_id="web:a.example", title="", quote="陆九思",
                         start=start, end=end)  # fmt: skip
     assert supported(Reading(answer="陆九思", citations=(citation,)), evidence).answer is None
+
+
+def test_its_identity_changes_with_what_an_answer_depends_on(
+    index: Index, passages: list[Passage], tmp_path: Path
+) -> None:
+    chain = RetrievalChain(index)
+    assert RetrievalChain(index).identity == chain.identity
+    assert RetrievalChain(index, web=Web([])).identity != chain.identity
+    assert RetrievalChain(index, settings=ChainSettings(k=3)).identity != chain.identity
+    fewer = Index.build(passages[:1], tmp_path / "fewer")
+    assert RetrievalChain(fewer).identity != chain.identity
+
+
+def test_a_precision_has_a_threshold_where_the_reader_tells_a_confidence(index: Index) -> None:
+    chain = RetrievalChain(index)
+    calibration = default_reader().calibration
+    assert chain.threshold_for(0.9) == calibration.cautious_threshold(0.9)
+    assert chain.threshold_for(0.999) == 1.0  # never reached
+    generative = RetrievalChain(index, reader=Generative(lambda _: Reading(answer=None)))
+    assert generative.threshold_for(0.9) is None

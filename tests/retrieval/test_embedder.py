@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from kg_builder.passage import Passage
-from retrieval.embedder import Embedder, NgramEmbedder, SentenceTransformerEmbedder, features
+from retrieval.embedder import (
+    Embedder,
+    NgramEmbedder,
+    SentenceTransformerEmbedder,
+    Unseen,
+    features,
+)
 from retrieval.embedder_training import (
     EmbedderSettings,
     load_sentence_transformer,
@@ -102,3 +108,16 @@ def test_any_sentence_transformers_folder_is_an_embedder(tmp_path: Path) -> None
     assert not np.allclose(queries, documents), "the model's query prompt was not used"
     plain = SentenceTransformerEmbedder(tmp_path, query_prompt="", passage_prompt="")
     np.testing.assert_allclose(plain.encode_queries(["cat"]), documents, atol=1e-6)
+
+
+def test_rows_that_a_seed_gives_are_not_written(tmp_path: Path) -> None:
+    unseen = Unseen(seed=3, weight=2.5)
+    weights = unseen.rows(4096, 64)
+    assert np.allclose(np.linalg.norm(weights.astype(np.float32), axis=1), 2.5, rtol=1e-3)
+    weights[[5, 77]] = 1.0
+    embedder = NgramEmbedder(weights, unseen)
+    embedder.save(tmp_path)
+    assert (tmp_path / "model.safetensors").stat().st_size < 1000
+    loaded = NgramEmbedder.load(tmp_path)
+    assert loaded.name == embedder.name
+    assert (loaded.weights == weights).all()

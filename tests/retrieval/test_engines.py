@@ -302,6 +302,6 @@ def test_a_manifest_of_a_later_program(passages: list[Passage], tmp_path: Path) 
     path = tmp_path / "v000001" / "manifest.json"
     text = path.read_text(encoding="utf-8")
     assert FORMAT in text
-    path.write_text(text.replace('"format_version": 1', '"format_version": 9'), encoding="utf-8")
+    path.write_text(text.replace('"format_version": 2', '"format_version": 9'), encoding="utf-8")
     with pytest.raises(IndexRefusedError, match="format version 9"):
         open_index(tmp_path)

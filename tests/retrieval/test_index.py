@@ -7,6 +7,9 @@ import multiprocessing
 import os
 import shutil
 import signal
+import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -41,8 +44,8 @@ class Counting:
         return self.inner.encode_passages(texts)
 
 
-def untrained() -> NgramEmbedder:
-    weights = np.random.default_rng(0).standard_normal((4096, 64), np.float32)
+def untrained(seed: int = 0) -> NgramEmbedder:
+    weights = np.random.default_rng(seed).standard_normal((4096, 64), np.float32)
     return NgramEmbedder(weights.astype(np.float16))
 
 
@@ -243,12 +246,12 @@ def only_version(folder: Path) -> Path:
 
 @pytest.mark.parametrize(
     "part", ["passages.sqlite", "lexical/data.csc.index.npy", "dense/vectors.npy",
-             "embedder/model.safetensors"],
+             "embedders/*/model.safetensors"],
 )  # fmt: skip
 @pytest.mark.parametrize("harm", ["truncated", "damaged", "missing"])
 def test_harmed_files(part: str, harm: str, passages: list[Passage], tmp_path: Path) -> None:
     Index.build(passages, tmp_path, untrained())
-    path = only_version(tmp_path) / part
+    (path,) = [*only_version(tmp_path).glob(part), *tmp_path.glob(part)]
     content = path.read_bytes()
     if harm == "truncated":
         path.write_bytes(content[: len(content) // 2])
@@ -270,7 +273,7 @@ def test_absent_and_foreign_folders(passages: list[Passage], tmp_path: Path) -> 
     good = json.loads(manifest.read_text())
     for change, reason in (
         ({"format": "other"}, "format 'other'"),
-        ({"format_version": 99}, "reads 1"),
+        ({"format_version": 99}, "reads 2"),
         ({"passages": 3}, "disagree"),
         ({"files": None}, "lacks or distorts"),
     ):
@@ -306,3 +309,81 @@ def test_info(passages: list[Passage], tmp_path: Path) -> None:
     assert info["languages"] == {"zh": len(passages)}
     assert info["embedder"]["kind"] == "ngram"
     assert info["bytes"] > 1000
+
+
+def test_the_embedder_is_kept_once_and_goes_with_its_versions(
+    passages: list[Passage], tmp_path: Path
+) -> None:
+    first, second = untrained(), untrained(seed=1)
+    index = Index.build(passages, tmp_path, first)
+    for number in range(3):
+        index.add([extra(f"n{number}")])
+    assert [p.name for p in (tmp_path / "embedders").iterdir()] == [first.name]
+    assert Index.open(tmp_path).embedder is Index.open(tmp_path).embedder
+    for _ in range(2):  # the version before is kept for searches that still read it
+        Index.build(passages, tmp_path, second)
+    assert [p.name for p in (tmp_path / "embedders").iterdir()] == [second.name]
+
+
+@pytest.mark.parametrize(
+    "content", [b"\xff\xfe", b"", b"../../elsewhere", b"v000001/../../x", b"x" * 9999]
+)
+def test_a_broken_current_is_refused_and_survived(
+    content: bytes, passages: list[Passage], tmp_path: Path
+) -> None:
+    folder = tmp_path / "index"
+    served = Index.build(passages, folder)
+    (folder / "current").write_bytes(content)
+    assert served.search("《夜航书》的作者是谁?", 1)[0].passage == passages[6]
+    with pytest.raises(IndexRefusedError, match="current is damaged"):
+        Index.open(folder)
+    Index.build(passages, folder)  # a build mends it
+    assert Index.open(folder).name == "v000002"
+    served.search("?", 1)
+    assert served.name == "v000002"
+
+
+def test_a_damaged_row_costs_itself(passages: list[Passage], tmp_path: Path) -> None:
+    served = Index.build(passages, tmp_path / "index")
+    path = tmp_path / "index" / served.name / "passages.sqlite"
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE passage SET entities = '[' WHERE position = 6")
+        connection.execute("UPDATE passage SET language = 'xx' WHERE position = 5")
+    served.version.store.__init__(path)  # type: ignore[misc]  # what was read before is remembered
+    found = served.search("《夜航书》的作者是谁?", 8)
+    assert found
+    assert not {passages[5].id, passages[6].id} & {e.passage.id for e in found}
+
+
+TRUNCATED = """
+import os, sys
+from pathlib import Path
+from retrieval.errors import IndexRefusedError
+from retrieval.index import Index
+folder = Path(sys.argv[1])
+index = Index.open(folder)
+assert index.search("夜航书", 1)
+cut = [p for p in (folder / index.name).rglob("*.npy")]
+assert len(cut) > 2
+for path in cut:
+    os.truncate(path, 0)
+try:
+    index.search("夜航书", 1)
+except IndexRefusedError as error:
+    print(error)
+"""
+
+
+def test_a_mapped_file_that_is_cut_short_does_not_end_the_process(
+    passages: list[Passage], tmp_path: Path
+) -> None:
+    """Reading it would: the kernel sends SIGBUS."""
+    Index.build(passages, tmp_path / "index", untrained())
+    done = subprocess.run(
+        [sys.executable, "-c", TRUNCATED, str(tmp_path / "index")],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "was cut short while it was served" in done.stdout

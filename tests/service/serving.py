@@ -1,6 +1,7 @@
-"""The small world's service as a process of its own: ``python -m tests.service.serving [SECONDS] [MODEL]``.
+"""The small world's service as a process of its own.
 
-MODEL is ``small``, or ``none`` for retrieval alone.
+``python -m tests.service.serving [SECONDS] [MODEL] [READING]``; MODEL is ``small``, or ``none`` for
+retrieval alone.
 """
 
 from __future__ import annotations
@@ -28,13 +29,14 @@ class Served(subprocess.Popen[str]):
 
 @contextmanager
 def serving(
-    seconds: float = 0.0, *, model: str = "small", **environment: str
+    seconds: float = 0.0, *, model: str = "small", reading: float = 0.05, **environment: str
 ) -> Iterator[tuple[Served, str]]:
-    """The process and its URL (empty where it did not start). ``seconds`` is what a batch costs."""
+    """The process and its URL (empty where it did not start). ``seconds`` is what a batch costs, ``reading``
+    what retrieval does."""
     # A file, not a pipe: a pipe that nobody reads is full after some hundred lines of log.
     with tempfile.TemporaryFile("w+") as log:
         process = Served(
-            [sys.executable, "-m", "tests.service.serving", str(seconds), model],
+            [sys.executable, "-m", "tests.service.serving", str(seconds), model, str(reading)],
             env={**os.environ, "ZHIZHI_PORT": "0", **environment},
             stdout=subprocess.PIPE,
             stderr=log,
@@ -62,10 +64,11 @@ def main() -> int:
         listener = bind(settings.host, settings.port)
         seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 0.0
 
-        alone = sys.argv[2:] == ["none"]
+        alone = sys.argv[2:3] == ["none"]
+        reading = float(sys.argv[3]) if len(sys.argv) > 3 else 0.05
 
         def load() -> tuple[SmallModel | RetrievalOnly, SmallLibrary]:
-            return RetrievalOnly() if alone else SmallModel(seconds), SmallLibrary(0.05)
+            return RetrievalOnly() if alone else SmallModel(seconds), SmallLibrary(reading)
 
         app = create_app(settings, *load(), examples=() if alone else EXAMPLES, load=load)
         return serve(

@@ -38,7 +38,7 @@ async def test_a_question_is_answered(client: httpx.AsyncClient) -> None:
     assert response.status_code == 200
     body = response.json()
     assert (body["answer"], body["route"]) == ("法国的首都是巴黎。", "direct")
-    assert body["operating_point"]["bound"] == 0.9
+    assert body["operating_point"]["target_precision"] == 0.9
 
 
 async def test_a_refusal_is_an_answer(client: httpx.AsyncClient) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator, Callable
 
 import pytest
@@ -243,3 +244,61 @@ async def test_a_chain_that_can_be_cancelled_is() -> None:
         assert await asyncio.to_thread(library.cancelled.wait, 5)
     finally:
         assert backend.close(5)
+
+
+async def test_reloads_go_one_at_a_time(make: Make, model: SmallModel) -> None:
+    """Two models that load at once get into each other's way."""
+    going, most, gate = 0, 0, threading.Event()
+
+    def load() -> Backend:
+        nonlocal going, most
+        going += 1
+        most = max(most, going)
+        assert gate.wait(20)
+        going -= 1
+        return Backend(SmallModel(), None, Settings())
+
+    desk = make(model, load=load)
+    reloads = [asyncio.create_task(desk.reload()) for _ in range(5)]
+    await asyncio.sleep(0.05)
+    gate.set()
+    results = await asyncio.gather(*reloads, return_exceptions=True)
+    assert most == 1
+    refused = [result for result in results if isinstance(result, Problem)]
+    assert [(p.status, p.name) for p in refused] == [(409, "reload-under-way")] * 4
+    assert isinstance(await desk.reload(), Backend)  # and then the next
+
+
+class Measured(SmallModel):
+    """A SmallModel with a token for every two characters, and room for ten."""
+
+    longest_question: int | None = 10
+
+    def question_tokens(self, question: str) -> int:
+        return -(-len(question) // 2)
+
+
+async def test_a_question_beyond_the_context_is_never_answered_from_memory(make: Make) -> None:
+    model = Measured()
+    long = "岳云" * 15
+    outcome = await ask(make(model, SmallLibrary()), long)
+    assert (outcome.answer.route, outcome.answer.abstention) == ("retrieval", "question_too_long")
+    outcome = await ask(make(model, SmallLibrary()), long, fallback="never")
+    assert (outcome.answer.route, outcome.answer.reason) == ("refused", "question_too_long")
+    assert outcome.answer.explanation
+    assert model.batches == []
+    assert (await ask(make(model), CAPITAL)).answer.route == "direct"
+
+
+async def test_tokens_are_limited_not_characters(make: Make) -> None:
+    desk = make(Measured(), SmallLibrary())
+    with pytest.raises(Problem) as caught:  # 6,000 characters of the tokens that are allowed
+        desk.prepare(QaRequest.model_construct(question="岳" * 6000, fallback=None))
+    assert (caught.value.status, caught.value.name) == (422, "question-too-long")
+    assert "3000 tokens; this server takes at most 2048" in (caught.value.detail or "")
+
+
+async def test_a_deadline_counts_from_the_arrival(make: Make, model: SmallModel) -> None:
+    asked = QaRequest(question=CAPITAL, deadline_ms=1000)
+    ticket = make(model).prepare(asked, time.monotonic() - 0.6)
+    assert 0.2 < ticket.request.deadline - time.monotonic() < 0.4001

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from service.guard import ExposureError, check_exposure
 from service.keys import KeyRing, KeysError, add_key, read_keys, revoke_key
 from service.settings import Settings
 from tests.service.serving import serving
-from tests.service.world import CAPITAL, HAMLET, SmallModel, client_of
+from tests.service.world import CAPITAL, HAMLET, SmallLibrary, SmallModel, client_of
 
 
 @pytest.fixture
@@ -187,3 +188,92 @@ def test_a_wrong_key_costs_no_file(path: Path) -> None:
     for _ in range(2000):
         ring.find("zz_00000000_" + "A" * 43)
     assert time.perf_counter() - started < 1
+
+
+@pytest.mark.parametrize(
+    ("headers", "reason"),
+    [
+        ({"X-Forwarded-For": "203.0.113.9"}, "x-forwarded-for"),
+        ({"X-Real-IP": "203.0.113.9"}, "x-real-ip"),
+        ({"Via": "1.1 proxy"}, "via"),
+        ({"Forwarded": "for=203.0.113.9"}, "forwarded"),
+        ({"Origin": "https://evil.example"}, "another origin"),
+        ({"Origin": "null"}, "another origin"),
+        ({"Sec-Fetch-Site": "cross-site"}, "another site"),
+        ({"Host": "evil.example"}, "Host"),  # a name that was made to lead to this machine
+        ({"Host": "127.0.0.1.evil.example"}, "Host"),
+    ],
+)
+async def test_without_keys_a_browser_or_a_proxy_is_not_the_machine_itself(
+    headers: dict[str, str], reason: str
+) -> None:
+    async with client_of(
+        create_app(Settings(), SmallModel(), load=lambda: (SmallModel(), None))
+    ) as client:
+        response = await client.post("/v1/admin/reload", headers=headers)
+        assert response.status_code == 403
+        assert reason in response.json()["detail"]
+        for own in ("localhost", "localhost:8000", "127.0.0.1:8000", "[::1]:8000"):
+            told = {"Host": own, "Origin": f"http://{own}", "Sec-Fetch-Site": "same-origin"}
+            assert (await client.get("/v1/admin/status", headers=told)).status_code == 200
+
+
+async def test_every_question_of_a_batch_counts() -> None:
+    async with client_of(create_app(Settings(rate="10/hour"), SmallModel())) as client:
+
+        async def batch(n: int) -> httpx.Response:
+            return await client.post("/v1/qa/batch", json={"requests": [{"question": CAPITAL}] * n})
+
+        assert (await batch(8)).status_code == 200
+        refused = await batch(4)
+        assert refused.status_code == 429
+        assert "each question counts" in refused.json()["detail"]
+        assert (await client.post("/v1/qa", json={"question": CAPITAL})).status_code == 200
+        assert (await client.post("/v1/qa", json={"question": CAPITAL})).status_code == 429
+
+
+def test_adds_and_revokes_at_once_lose_nothing(path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda n: add_key(path, f"app {n}"), range(24)))
+        assert len(read_keys(path)) == 24
+        list(pool.map(lambda n: revoke_key(path, f"app {n}"), range(12)))
+    assert {key.name for key in read_keys(path)} == {f"app {n}" for n in range(12, 24)}
+
+
+@pytest.mark.parametrize("trouble", ["gone", "broken"])
+async def test_a_lost_key_file_is_told_and_its_keys_do_not_live_on(
+    path: Path, trouble: str
+) -> None:
+    key = add_key(path, "app")
+    now = 0.0
+    ring = KeyRing(path, clock=lambda: now)
+    assert ring.find(key) is not None
+    assert ring.trouble() is None
+    before = path.read_text()
+    if trouble == "gone":
+        path.unlink()
+    else:
+        path.write_text(before[:50])
+    now = 2.0
+    assert ring.find(key) is not None  # somebody may be editing it
+    assert ring.trouble() == "the key file cannot be read"
+    now = 20.0
+    assert ring.find(key) is None
+    path.write_text(before)
+    now = 22.0
+    assert ring.find(key) is not None
+    assert ring.trouble() is None
+
+
+async def test_readyz_says_that_the_key_file_is_lost(path: Path) -> None:
+    key = add_key(path, "app")
+    app = create_app(Settings(keys_file=path), SmallModel(), SmallLibrary())
+    async with client_of(app) as client:
+        assert (await client.get("/readyz")).status_code == 200
+        path.unlink()
+        await asyncio.sleep(KeyRing.CHECK_SECONDS + 0.1)
+        response = await client.get("/readyz")
+        assert response.status_code == 503
+        assert {c["name"] for c in response.json()["checks"] if not c["ok"]} == {"keys"}
+        assert str(path) not in response.text
+        assert (await client.get("/v1/models", headers=bearer(key))).status_code == 200

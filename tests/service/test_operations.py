@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import sys
 import time
 
 import httpx
@@ -170,3 +171,21 @@ async def test_a_provider_that_hangs_costs_the_deadline_of_nobody_and_is_left_al
         # What the model knows is not held up.
         assert (await client.post("/v1/qa", json={"question": CAPITAL})).json()["route"] == "direct"
     hanging.close()
+
+
+def test_what_a_client_sent_forges_no_line_and_moves_no_cursor() -> None:
+    sent = "岳云?\n12:00:00 ERROR   the keys are gone\x1b[2J\x9b1A\u202e\u2028done\r"
+    told = {"question": sent}
+    line = TextFormatter().format(
+        logging.makeLogRecord({"msg": "asked", "levelname": "INFO", **told})
+    )
+    assert "岳云" in line
+    assert line.isprintable()
+    try:
+        raise ValueError(sent)
+    except ValueError:
+        record = {"msg": sent, "levelname": "ERROR", "exc_info": sys.exc_info()}
+        first, *rest = TextFormatter().format(logging.makeLogRecord(record)).split("\n")
+    assert first.isprintable()
+    assert "Traceback" in rest[0]
+    assert all(line.startswith("    ") and line.isprintable() for line in rest)

@@ -49,7 +49,7 @@ async def test_an_answer_comes_from_the_documents_and_says_so(client: httpx.Asyn
 async def test_what_the_documents_do_not_say_is_refused(client: httpx.AsyncClient) -> None:
     answer = await ask(client, PHONE)
     assert (answer["route"], answer["reason"]) == ("refused", "insufficient_evidence")
-    assert answer["answer"] == "我不知道这个问题的答案。"
+    assert answer["answer"] == "我不知道和“李白的手机号码”相关的信息。"
     assert answer["confidence"] is None  # no model, no estimate
 
 
@@ -77,7 +77,7 @@ async def test_no_precision_can_be_certified(client: httpx.AsyncClient) -> None:
     points = (await client.get("/v1/operating-points")).json()
     assert (points["model"], points["direct"], points["certified"]) == ("retrieval-only", False, [])
     for point in points["profiles"].values():
-        assert (point["certified"], point["coverage"], point["bound"]) == (False, 0.0, None)
+        assert (point["certified"], point["coverage"], point["n"]) == (False, 0.0, 0)
 
 
 async def test_a_profile_changes_nothing_and_is_no_mistake(client: httpx.AsyncClient) -> None:
@@ -91,8 +91,8 @@ def test_the_attempter_abstains_from_everything() -> None:
     assert first.refused
     assert first == second
     assert first.confidence < RetrievalOnly().operating_point().threshold
-    with pytest.raises(NoModelError, match="min_precision"):
-        RetrievalOnly().operating_point(min_precision=0.1)
+    with pytest.raises(NoModelError, match="profile 'bold'"):
+        RetrievalOnly().operating_point(profile="bold")
 
 
 async def test_ready_means_that_the_documents_are_there(client: httpx.AsyncClient) -> None:
@@ -139,7 +139,7 @@ async def test_a_follow_up_takes_the_subject_of_the_question_before(
 ) -> None:
     turns = [
         {"role": "user", "content": "岳飞的父亲是谁?"},
-        {"role": "assistant", "content": "我不知道这个问题的答案。"},
+        {"role": "assistant", "content": "我不知道和“李白的手机号码”相关的信息。"},
         {"role": "user", "content": "那岳云呢?"},
     ]
     asked = {"model": "zhizhi", "messages": turns}

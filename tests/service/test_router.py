@@ -31,6 +31,7 @@ def router_of(model: SmallModel, library: SmallLibrary | None, delay: float = 0.
         None if library is None else read,
         model=model.name,
         index=None if library is None else library.name,
+        as_of=lambda _: "2026-11-29",
     )
 
 
@@ -58,7 +59,7 @@ async def test_what_the_model_is_sure_of_is_answered_directly(
     assert library.asked == []
     assert (answer.model, answer.index, answer.threshold) == ("small-1", "library-1", 0.8)
     assert answer.operating_point is not None
-    assert (answer.operating_point.bound, answer.operating_point.n) == (0.9, 400)
+    assert (answer.operating_point.target_precision, answer.operating_point.n) == (0.9, 400)
     assert answer.usage["total_tokens"] == answer.usage["prompt_tokens"] + 9
 
 
@@ -93,7 +94,10 @@ async def test_a_guess_below_the_threshold_is_not_given(
 ) -> None:
     answer = (await router_of(model, library).answer(request(GUESS))).answer
     assert (answer.route, answer.abstention) == ("refused", "low_confidence")
-    assert answer.answer == "I don't know the answer to this question."
+    assert (
+        answer.answer
+        == 'I don\'t know anything about "the painter of the ceiling of the village hall".'
+    )
     assert "Michelangelo" not in answer.model_dump_json()
 
 
@@ -201,7 +205,7 @@ def test_every_state_is_reached_and_every_way_ends() -> None:
 )
 def test_judge(confidence: float, refused: bool, text: str, expected: str | None) -> None:
     point = OperatingPoint(
-        name="p", threshold=0.8, target_precision=0.9, certified=True, bound=0.9, n=400,
+        name="p", threshold=0.8, target_precision=0.9, certified=True, n=400,
         coverage=0.5, delta=0.05,
     )  # fmt: skip
     attempt = SmallModel().attempt([HAMLET])[0]
@@ -218,7 +222,11 @@ def test_every_language_explains_every_reason() -> None:
 
     for language in LANGUAGES:
         pack = language_pack(language)
-        assert set(pack.explanations) == {*get_args(Reason), "model_unavailable", "no_model"}
+        more = {
+            *("model_unavailable", "no_model", "question_too_long"),
+            *("unresolved_reference", "below_precision"),
+        }
+        assert set(pack.explanations) == {*get_args(Reason), *more}
         assert pack.refusal
 
 
@@ -226,3 +234,51 @@ def test_one_chinese_character_makes_a_question_chinese() -> None:
     assert language_of("Python的作者是?") == "zh"
     assert language_of("𠮷是什么") == "zh"
     assert language_of("Who wrote Hamlet?") == "en"
+
+
+async def test_small_talk_gets_its_reply_and_asks_nobody(
+    model: SmallModel, library: SmallLibrary
+) -> None:
+    outcome = await router_of(model, library).answer(request("你好,谢谢!"))
+    assert (outcome.answer.route, outcome.answer.answer) == ("chat", "不客气。")
+    assert (outcome.answer.reason, outcome.answer.confidence) == (None, None)
+    assert outcome.states == (State.START, State.CHAT)
+    assert model.batches == []
+    assert library.asked == []
+
+
+async def test_what_changes_with_time_is_looked_up_and_dated(
+    model: SmallModel, library: SmallLibrary
+) -> None:
+    router = router_of(model, library)
+    answer = (await router.answer(request("现任岳云的父亲是谁?"))).answer
+    assert (answer.route, answer.abstention) == ("retrieval", "time_dependent")
+    assert answer.as_of == "2026-11-29"
+    assert answer.explanation is not None
+    assert "2026-11-29" in answer.explanation
+    assert model.batches == []
+    never = (await router.answer(request("现任岳云的父亲是谁?", fallback="never"))).answer
+    assert (never.route, never.reason) == ("refused", "fallback_disabled")
+
+
+async def test_a_pronoun_that_nothing_stands_for_is_refused(
+    model: SmallModel, library: SmallLibrary
+) -> None:
+    answer = (await router_of(model, library).answer(request("他哪年去世的?"))).answer
+    assert (answer.route, answer.reason) == ("refused", "unresolved_reference")
+    assert model.batches == []
+    assert library.asked == []
+
+
+async def test_a_refusal_says_what_would_answer(model: SmallModel, library: SmallLibrary) -> None:
+    answer = (await router_of(model, library).answer(request(PHONE))).answer
+    assert answer.gap is not None
+    assert (answer.gap.subject, answer.gap.attribute) == ("李白", "手机号码")
+
+
+def test_an_objection_is_the_abstention(model: SmallModel) -> None:
+    (attempt,) = model.attempt([CAPITAL])
+    point = model.operating_point(profile="webqa", min_precision=None)
+    assert judge(attempt, point) is None
+    objected = attempt.model_copy(update={"objection": "outside_calibration"})
+    assert judge(objected, point) == "outside_calibration"

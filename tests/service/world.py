@@ -86,7 +86,6 @@ class SmallModel:
                     threshold=threshold,
                     target_precision=wanted,
                     certified=True,
-                    bound=precision,
                     n=400,
                     coverage=coverage,
                     delta=0.05,
@@ -155,6 +154,6 @@ async def client_of(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     async with (
         app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=transport, base_url="http://test") as client,
+        httpx.AsyncClient(transport=transport, base_url="http://localhost") as client,
     ):
         yield client

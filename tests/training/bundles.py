@@ -18,7 +18,6 @@ def point(
         threshold=threshold,
         target_precision=target,
         certified=bound is not None,
-        bound=bound,
         n=n,
         coverage=coverage,
         delta=0.1,

@@ -2,14 +2,17 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from kg_builder.files import write_json
 from tests.training.bundles import SPEC, spec_on
+from training.attempt import RetrievedPoint
 from training.bundle import Bundle, BundleSpec, files_digest, fingerprint, resolve_base
 from training.calibrate import needed_for
 from training.errors import BundleError
@@ -76,7 +79,7 @@ def test_no_bundle_at_all(tmp_path: Path) -> None:
         Bundle.load(tmp_path / "none")
 
 
-def resealed(bundle: Bundle, change: Callable[[dict[str, object]], object]) -> Path:
+def resealed(bundle: Bundle, change: Callable[[dict[str, Any]], object]) -> Path:
     """The bundle with another bundle.json whose checksums are right."""
     from kg_builder.files import sha256_file
 
@@ -103,6 +106,55 @@ def test_a_spec_that_lacks_something(bundle: Bundle) -> None:
         Bundle.load(folder)
     with pytest.raises(BundleError, match="format None"):
         Bundle.load(resealed(bundle, lambda _: []))
+
+
+def changed(spec: dict[str, Any], where: str, value: object) -> dict[str, Any]:
+    """``spec`` with another value in its first operating point, or in its calibration."""
+    part, name = where.split(".")
+    if part == "point":
+        first, *others = spec["operating_points"]
+        return {**spec, "operating_points": [{**first, name: value}, *others]}
+    return {**spec, part: {**spec[part], name: value}}
+
+
+@pytest.mark.parametrize(
+    ("where", "value"),
+    [
+        ("calibration.intercept", math.nan),
+        ("calibration.intercept", math.inf),
+        ("calibration.weights", [math.nan, 2.0]),
+        ("calibration.means", [0.0, -math.inf]),
+        ("calibration.scales", [1.0, 0.0]),
+        ("calibration.scales", [1.0]),
+        ("point.threshold", math.nan),
+        ("point.threshold", -0.5),
+        ("point.bound", 2),
+        ("point.bound", math.nan),
+        ("point.bound", None),  # certified without a bound
+        ("point.bound", 0.5),  # certified with a bound below its target
+        ("point.coverage", math.inf),
+        ("point.target_precision", 1.5),
+    ],
+)
+def test_numbers_that_would_let_everything_through_are_refused(
+    bundle: Bundle, where: str, value: object
+) -> None:
+    folder = resealed(bundle, lambda spec: changed(spec, where, value))
+    with pytest.raises(BundleError, match=r"bundle\.json cannot be read"):
+        Bundle.load(folder)
+
+
+def test_an_adapter_that_the_manifest_does_not_list_is_not_loaded(
+    bundle: Bundle, tmp_path: Path, miniature: Path
+) -> None:
+    (bundle.folder / "adapter" / "model.safetensors").write_bytes(b"another one")
+    with pytest.raises(BundleError, match=r"adapter/model\.safetensors, which its manifest"):
+        Bundle.load(bundle.folder)
+    plain = Bundle.save(tmp_path / "plain", spec_on(miniature), "# card")
+    (plain.folder / "adapter").mkdir()
+    (plain.folder / "adapter" / "adapter_config.json").write_text("{}")
+    with pytest.raises(BundleError, match=r"adapter_config\.json, which its manifest"):
+        Bundle.load(plain.folder)
 
 
 def test_a_foreign_base_is_refused(bundle: Bundle, miniature: Path, tmp_path: Path) -> None:
@@ -150,10 +202,24 @@ def test_the_card_tells_what_is_promised() -> None:
     }
     card = model_card(SPEC.model_copy(update={"figures": figures}))
     assert card.startswith("---\nlibrary_name: peft\n")
-    assert "| sure | 0.90 | 0.800 | yes | 0.921 | 60 | 0.400 | 0.1 |" in card
-    assert "| guess | 0.97 | 0.950 | no | – | 20 | 0.100 | 0.1 |" in card
+    assert "| sure | 0.90 | 0.800 | yes | 60 | 0.400 | – | 0.1 |" in card
+    assert "| guess | 0.97 | 0.950 | no | 20 | 0.100 | – | 0.1 |" in card
     assert SPEC.prompts["zh"] in card
+    assert "Both routes" not in card
     assert "{" not in card.replace("{question}", "")
+
+
+def test_the_card_tells_what_is_promised_of_both_routes() -> None:
+    figures = {"n_fitting": 100, "n_certifying": 90, "accuracy_unrefused": 0.5, "auroc": 0.9}
+    figures |= {"aurc": 0.1, "ece": 0.02, "brier": 0.1, "auroc_by_signal": {}}
+    sure = SPEC.operating_points[1]
+    read = RetrievedPoint(threshold=0.55, certified=True, n=300, coverage=0.8)
+    routed = (sure.model_copy(update={"retrieved": read, "closed": ("1", "2")}), sure)
+    spec = SPEC.model_copy(update={"figures": figures, "routed_points": {"abc": routed}})
+    card = model_card(spec)
+    assert "Both routes, over `abc`" in card
+    assert "| sure | 0.90 | yes | 0.800 | 0.400 | 1, 2 | 0.550 | 300 |" in card
+    assert "| sure | 0.90 | yes | 0.800 | 0.400 | – | – | – |" in card
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from kg_builder.question import Question
 from tests.training.bundles import SPEC
-from training.attempt import Attempter
+from training.attempt import Attempter, RetrievedPoint
 from training.calibrated import CalibratedModel, answer_twice, language_of
 from training.engine.local import LocalModel
 from training.errors import BundleError
@@ -210,3 +210,44 @@ def test_a_refusal_that_was_cut_short_is_completed_in_the_words_that_were_taught
     assert refused.tokens_saved == len(refused.refusal_text) - 4
     assert (answered.refusal_text, answered.tokens_saved) == ("", 0)
     assert list(tuned.drafts)[1] == "岳山。"  # what it said before it was tuned
+
+
+def test_how_long_a_question_may_be(model: CalibratedModel, local: LocalModel) -> None:
+    most = model.longest_question
+    assert most is not None
+    assert local.context is not None
+    # A question of so many tokens, its prompt and an answer fit; what the emoji is made of counts.
+    assert 0 < most < local.context - SPEC.max_new_tokens
+    assert model.question_tokens("💥" * 10) > 10
+    prompt = len(local._encode(model.conversation("1" * most)))
+    assert prompt + SPEC.max_new_tokens <= local.context
+    remote = CalibratedModel(Refuser(), SPEC, "remote")
+    assert remote.longest_question is None
+    assert remote.question_tokens("岳云的父亲") == 5
+
+
+def test_points_of_both_routes_are_taken_where_they_were_certified(local: LocalModel) -> None:
+    (sure,) = (p for p in SPEC.operating_points if p.name == "sure")
+    read = RetrievedPoint(threshold=0.6, certified=True, n=100)
+    routed = (sure.model_copy(update={"retrieved": read}),)
+    model = CalibratedModel(
+        local, SPEC.model_copy(update={"routed_points": {"an index": routed}}), "small@0"
+    )
+    assert model.over("another index").operating_point(profile="sure") == sure
+    assert model.over("an index").operating_point(profile="sure").retrieved == read
+    assert model.operating_point(min_precision=0.9) == routed[0]
+    assert model.over("another index").operating_point(profile="loose").name == "loose"
+
+
+def test_the_popularity_of_the_subject_is_a_signal_and_a_stratum(
+    local: LocalModel, questions: list[Question]
+) -> None:
+    first, second = questions[0], next(q for q in questions if q.subject != questions[0].subject)
+    names = {first.subject.casefold(): 1.0, second.subject.casefold(): 5.0}
+    spec = SPEC.model_copy(update={"popularity": names, "popularity_bands": (5.0,)})
+    attempts = CalibratedModel(local, spec, "small@0").attempt([first.text, second.text])
+    assert [a.stratum for a in attempts] == ["1", "2"]
+    assert attempts[0].signals["popularity"] < attempts[1].signals["popularity"]
+    (plain,) = CalibratedModel(local, SPEC, "small@0").attempt([first.text])
+    assert plain.stratum == ""
+    assert "popularity" not in plain.signals

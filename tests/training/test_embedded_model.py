@@ -6,10 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from kg_builder.build import build_questions
-from kg_builder.graph import load_embedded
+from kg_builder.build import BuildSettings, built_questions
 from kg_builder.question import Question
-from kg_builder.relation import Catalogue
 from training.bundle import EMBEDDED_FOLDER
 from training.engine.local import LocalModel
 from training.generation import Sampling
@@ -22,8 +20,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def questions() -> list[Question]:
-    built = build_questions(load_embedded(), Catalogue.load(), "zh")
-    chosen = sorted(built.questions, key=lambda q: q.id)
+    chosen = sorted(built_questions(BuildSettings()), key=lambda q: q.id)
     return chosen[:: max(1, len(chosen) // 900)]
 
 

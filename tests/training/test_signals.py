@@ -21,6 +21,7 @@ def test_signals_by_hand() -> None:
         "commonness",
         "agreement",
         "knowledge",
+        "popularity",
     }  # not of one generation alone
     assert found["refusal_logit"] == pytest.approx(math.log(0.25 / 0.75))
     assert found["sequence_logprob"] == pytest.approx(-0.81)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
+from typing import Any
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -13,10 +14,11 @@ from retrieval.evidence import Reading
 from tests.training.bundles import SPEC
 from tests.training.conftest import invented_questions
 from training.attempt import Attempt
-from training.certificate import certify_jointly
+from training.calibrate import CalibrationSettings
 from training.errors import BundleError
 from training.generation import Generation
-from zhizhi.certifying import outcomes
+from training.routed_certificate import routed_points
+from zhizhi.certifying import direct_answers, look_up
 from zhizhi.cli import app
 
 
@@ -70,16 +72,21 @@ class Library:
 
     def answer(self, question: str, *, sources: str, deadline: float | None = None) -> Reading:
         assert sources == "index"
-        return Reading(answer=self._gold.get(question), reason=None)
+        return Reading(answer=self._gold.get(question), confidence=0.9)
 
 
-def test_outcomes_of_both_ways_are_certified_together() -> None:
+def test_both_routes_are_certified_together() -> None:
     questions = invented_questions()
-    found = outcomes(Knowing(questions), Library(questions), questions, progress=False)  # type: ignore[arg-type]
-    assert found.direct == tuple(i % 2 == 0 for i in range(24))
-    assert found.retrieved == (True,) * 12 + (None,) * 12
-    point = certify_jointly(0.8, found, found, 0.1)
-    assert point.certified
-    # 12 known directly, of the other 12 the six fathers by retrieval
-    assert (point.n, point.precision, point.coverage, point.direct) == (18, 1.0, 0.75, 0.5)
-    assert json.loads(point.model_dump_json())["threshold"] == 0.9
+    direct = direct_answers(Knowing(questions), questions)  # type: ignore[arg-type]
+    library: Any = Library(questions)
+    found = look_up(library, questions, direct, 24, progress=False)
+    assert direct.right.tolist() == [i % 2 == 0 for i in range(24)]
+    assert np.isfinite(found.retrieved.confidence).tolist() == [True] * 12 + [False] * 12
+    settings = CalibrationSettings(targets=(0.6,), profiles={"webqa": 0.6})
+    for point in routed_points(direct, direct, (found, found), settings):
+        assert point.certified
+        assert point.n == 12
+        # 12 fathers in the library are enough over all questions, the 6 that the model does not know are not
+        assert point.retrieved is None
+    few = look_up(library, questions, direct, 10, progress=False)
+    assert few.retrieved.n == few.direct.n == 10

@@ -92,7 +92,7 @@ def test_a_build_that_was_killed_is_made_again(docs: Path, index: Path) -> None:
 
 
 def test_what_was_changed_by_other_commands_is_made_again(docs: Path, index: Path) -> None:
-    assert zhizhi("index", "delete", "a.md", "--index", index).returncode == 0
+    assert zhizhi("index", "delete", "docs/a.md", "--index", index).returncode == 0
     update(docs, index)
     assert open_index(index).size == 1
 
@@ -186,9 +186,9 @@ def test_neither_indexing_nor_answering_needs_torch(tmp_path: Path) -> None:
 
 def test_a_missing_reader_of_documents_is_named(tmp_path: Path, docs: Path) -> None:
     (docs / "b.pdf").write_bytes(b"%PDF-1.4\n")
-    done = without(["pypdf", "torch"], "ask", FATHER, "--documents", "docs", cwd=tmp_path)
-    assert done.returncode == 2
-    assert "pypdf is needed" in done.stderr
+    done = without(["pypdfium2", "torch"], "ask", FATHER, "--documents", "docs", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "pypdfium2 is needed" in done.stderr
     assert "zhizhi[documents]" in done.stderr
     assert "Traceback" not in done.stderr
 

@@ -59,7 +59,7 @@ def test_an_index_from_the_first_document_to_the_last(
     assert "c.bin" in built.stderr
 
     found = json.loads(index("search", "沈云舟的父亲是谁", "--json").stdout)
-    assert found[0]["passage"]["id"] == "a.md#0"
+    assert found[0]["passage"]["id"] == "docs/a.md#0"
     assert "临江位于东海道。" in index("search", "临江在哪").stderr
 
     (documents / "a.md").write_text("# 沈云舟\n\n沈云舟的父亲是陆九思。", encoding="utf-8")
@@ -71,7 +71,7 @@ def test_an_index_from_the_first_document_to_the_last(
     )
     assert "陆九思" in found[0]["passage"]["text"]
 
-    assert json.loads(index("delete", "d.txt", "--json").stdout) == {"deleted": 1}
+    assert json.loads(index("delete", "docs/d.txt", "--json").stdout) == {"deleted": 1}
     info = json.loads(index("info", "--json", "--verify").stdout)
     assert info["passages"] == 2
     assert (info["embedder"] and info["embedder"]["kind"]) == kind

@@ -77,6 +77,11 @@ async def test_the_log_is_exported_for_the_next_round(tmp_path: Path) -> None:
     records = [json.loads(line) for line in zhizhi("log", "export", "--url", url).stdout.splitlines()
                if line.startswith("{")]  # fmt: skip
     assert [(r["text"], r["times"]) for r in records] == [(FATHER, 2), (PHONE, 1), (CAPITAL, 1)]
+    (gap,) = json.loads(zhizhi("log", "gaps", "--url", url, "--json").stdout)["gaps"]
+    assert (gap["subject"], gap["attribute"], gap["times"]) == ("李白", "手机号码", 1)
+    assert gap["document"] in gap["needed"]
+    assert gap["questions"] == [PHONE]
+    assert "手机号码" in zhizhi("log", "gaps", "--url", url).stderr
     out = tmp_path / "questions.jsonl"
     zhizhi("log", "export", "--url", url, "--as", "questions", "--out", str(out))
     (question,) = [Question.model_validate_json(line) for line in out.read_text().splitlines()]

@@ -35,7 +35,9 @@ def load_tokenizer(
     Raises ModelError where there is no model, or neither template.
     """
     try:
-        tokenizer: Any = AutoTokenizer.from_pretrained(base, revision=revision)
+        tokenizer: Any = AutoTokenizer.from_pretrained(
+            base, revision=revision, trust_remote_code=False
+        )
     except (OSError, ValueError) as error:
         raise _unloadable(base, error) from error
     if few_shot is not None:
@@ -71,7 +73,9 @@ def load_network(
     if by_transformers:
         extra["device_map"] = "auto"
     try:
-        network: Any = AutoModelForCausalLM.from_pretrained(base, revision=revision, **extra)
+        network: Any = AutoModelForCausalLM.from_pretrained(
+            base, revision=revision, trust_remote_code=False, **extra
+        )
     except (OSError, ValueError) as error:
         raise _unloadable(base, error) from error
     if placed and not by_transformers:

@@ -65,6 +65,8 @@ class LocalModel:
         self.prefixes = apart(
             [tokenizer.encode(text, add_special_tokens=False) for text in wanted if text]
         )
+        # The most tokens of prompt and answer together, None where the model does not say.
+        self.context: int | None = getattr(model.config, "max_position_embeddings", None)
         ends = model.generation_config.eos_token_id
         if ends is None:
             ends = tokenizer.eos_token_id

@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 
 import httpx
 
+from training.errors import ModelError
 from training.generation import Generation, Message
 
 
@@ -29,15 +30,26 @@ def seed_of(seed: int, conversation: Sequence[Message]) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4]) >> 1
 
 
+# Servers round: a certain token may have a log-probability a little above 0.
+ROUNDING = 1e-3
+
+
 def steps_of(answer: dict[str, Any]) -> list[Step]:
+    """The tokens of an answer. Raises ModelError where a log-probability is none: a confidence made of it
+    would mean nothing."""
     told = (answer["choices"][0].get("logprobs") or {}).get("content") or []
     return [
         Step(
             _bytes(one),
-            float(one["logprob"]),
+            _logprob(one),
             tuple(
                 sorted(
-                    ((_bytes(t), float(t["logprob"])) for t in one.get("top_logprobs") or ()),
+                    # A token that cannot come (−∞) is not among the likeliest.
+                    (
+                        (_bytes(t), _logprob(t))
+                        for t in one.get("top_logprobs") or ()
+                        if t["logprob"] != -math.inf
+                    ),
                     key=lambda entry: -entry[1],
                 )
             ),
@@ -50,6 +62,16 @@ def _bytes(entry: dict[str, Any]) -> bytes:
     """A token's bytes: as numbers where the server gives them (a token may be half a character)."""
     given = entry.get("bytes")
     return bytes(given) if given is not None else str(entry.get("token", "")).encode()
+
+
+def _logprob(entry: dict[str, Any]) -> float:
+    value = float(entry["logprob"])
+    if not math.isfinite(value) or value > ROUNDING:
+        raise ModelError(
+            f"The model server gives {value} as the log-probability of {entry.get('token')!r}, which is "
+            "no logarithm of a probability. Check its precision (float16 overflows) and its version."
+        )
+    return min(0.0, value)
 
 
 def is_text(token: bytes) -> bool:

@@ -142,8 +142,10 @@ def _write_model(source: Path, folder: Path) -> None:
     dtype = torch.bfloat16 if source.stat().st_size > LARGE else torch.float32
     where: dict[str, Any] = {"gguf_file": source.name}
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source.parent, **where)
-        model: Any = AutoModelForCausalLM.from_pretrained(source.parent, dtype=dtype, **where)
+        tokenizer = AutoTokenizer.from_pretrained(source.parent, trust_remote_code=False, **where)
+        model: Any = AutoModelForCausalLM.from_pretrained(
+            source.parent, dtype=dtype, trust_remote_code=False, **where
+        )
     # The readers raise whatever a damaged or unknown file makes them stumble over.
     except Exception as error:
         raise ModelError(

@@ -56,34 +56,57 @@ def bundle_inspect(
         console.print(Markdown(text.split("---", 2)[-1]))
 
 
+@app.command("applicability")
+def bundle_applicability(
+    run: Annotated[Path, typer.Argument(help="A finished run.")] = RUN,
+    outside: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="JSON Lines with a `question` each, from outside the graph, to learn from what tells them; "
+            "repeat for several files.  [default: what the project has learnt]"
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Tell a bundle where its promise ends: the names, wordings and answers of its run's graph.
+
+    Training does so by itself; this is for bundles made before, and for learning from your own questions.
+    """
+    from zhizhi.applying import apply_to_run
+
+    found = apply_to_run(run, outside or ())
+    console.print(
+        f"{found['bundle']}: {found['names']:,} names, {found['wordings']:,} wordings, "
+        f"{found['relations']:,} relations"
+    )
+    if as_json:
+        print_json(found)
+
+
 @app.command("certify")
 def bundle_certify(
     run: Annotated[
         Path, typer.Option("--run", help="A finished run: its bundle and its index.")
     ] = RUN,
-    target: Annotated[
-        list[float] | None, typer.Option(help="A precision; repeat for several.  [default: all]")
+    index: Annotated[
+        Path | None, typer.Option(help="Another index that stands behind the refusals.")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Certify the precision of direct and retrieved answers together, for this bundle over this index."""
+    """Certify the precision of direct and retrieved answers together, for this bundle over an index."""
     import sys
 
-    from zhizhi.certifying import FILE, certify_run
+    from service.settings import load_settings
+    from zhizhi.certifying import certify_run
 
-    found = certify_run(run, targets=target or (), progress=sys.stderr.isatty())
-    for point in found["points"]:
-        promise = (
-            f"certified (bound {point['bound']:.3f}), {point['coverage']:.1%} answered, "
-            f"{point['direct']:.1%} directly"
-            if point["certified"]
-            else "not certified by "
-            + f"{point['n']} answers; it would take "
-            + (f"{point['needed']:,}" if point["needed"] else "a better model or index")
-        )
-        console.print(f"precision {point['target_precision']:.2f}: {promise}")
-    console.print(
-        f"δ {found['points'][0]['delta']:g}, {found['questions']} questions; {run / FILE}"
-    )
+    points = certify_run(run, index=index, settings=load_settings(), progress=sys.stderr.isatty())
+    for point in points:
+        direct = f"{point.coverage or 0:.1%} answered directly" if point.n else "none directly"
+        retrieved = "retrieved answers by the reader's calibration"
+        if point.retrieved is not None:
+            retrieved = f"retrieved answers from a confidence of {point.retrieved.threshold:.2f}"
+        promise = f"certified: {direct}, {retrieved}" if point.certified else "not certified"
+        console.print(f"{point.name} (precision {point.target_precision:.2f}): {promise}")
+    console.print(f"δ {points[0].delta:g}; kept in {run / 'bundle'}")
     if as_json:
-        print_json(found)
+        print_json([point.model_dump(mode="json") for point in points])

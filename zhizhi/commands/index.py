@@ -16,7 +16,9 @@ app = typer.Typer(no_args_is_help=True, help="Documents to an index that answers
 Folder = Annotated[Path, typer.Option("--index", help="Folder of the index.")]
 Paths = Annotated[
     list[Path],
-    typer.Argument(help="Files and folders: .jsonl .txt .md .html .pdf (docs/retrieval.md)."),
+    typer.Argument(
+        help="Files and folders: text, Markdown, HTML, PDF, Office, CSV, JSON Lines (docs/retrieval.md)."
+    ),
 ]
 Size = Annotated[int, typer.Option("--chunk", help="Passages' length, in Chinese characters.")]
 Overlap = Annotated[int, typer.Option(help="Characters that neighbouring passages share.")]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from kg_builder.errors import UserError
 from zhizhi.commands.options import Json, print_json
@@ -70,6 +71,32 @@ def log_export(
     else:
         write_jsonl(out, found)
     console.print(f"{len(found):,} {form.value}" + (f" written to {out}" if out else ""))
+
+
+@app.command("gaps")
+def log_gaps(
+    url: Url = None,
+    most: Annotated[int, typer.Option(min=1, help="So many, those asked most.")] = 20,
+    as_json: Json = False,
+) -> None:
+    """Show what is missing: what was asked and refused, of whom or what, which attribute, how often, and what
+    kind of document would answer it."""
+    from rich.table import Table
+
+    from service.gaps import ranked
+    from service.question_log import export
+
+    found = ranked(export(_open(url)))
+    if as_json:
+        print_json({"gaps": [one.as_dict() for one in found[:most]]})
+        return
+    table = Table("asked", "of", "what", "would answer", "for example", box=None)
+    for one in found[:most]:
+        gap = one.gap
+        row = (str(one.times), gap.subject or "–", gap.attribute, gap.document, one.questions[0])
+        table.add_row(*map(escape, row))
+    console.print(table)
+    console.print(f"{len(found):,} gaps" + (f", {most} shown" if len(found) > most else ""))
 
 
 @app.command("purge")

@@ -220,10 +220,11 @@ def _parts(
     data: list[Path], hold_out: int, calibration: float
 ) -> tuple[list[ReadingPassage], list[ReadingPassage]]:
     """(for training, for calibration); the articles held out of each file are in neither."""
-    from retrieval.reading.dataset import calibration_part, read_reading_data
+    from retrieval.reading.data_files import read_data_files
+    from retrieval.reading.dataset import calibration_part
     from retrieval.reading.dataset import hold_out as part
 
-    passages = [p for path in data for p in part(read_reading_data([path]), hold_out)[0]]
+    passages = [p for path in data for p in part(read_data_files([path]), hold_out)[0]]
     return calibration_part(passages, calibration)
 
 

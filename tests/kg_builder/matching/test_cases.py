@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from kg_builder.files import read_jsonl
 from kg_builder.matching import matches
 from kg_builder.question import Gold
 
@@ -24,6 +25,21 @@ def test_case(line):
     expected, answer, gold, options, question, rule = line.split("\t")
     match = matches(answer, _gold(gold, options), question=question)
     assert match.verdict == expected, (rule, match)
+
+
+def test_cases_of_kinds_that_people_judged():
+    """No wrong answer passes, and of the right ones no more than one in twenty is lost."""
+    cases = list(read_jsonl(Path(__file__).parents[2] / "data" / "matching_cases.jsonl"))
+    lost = 0
+    for case in cases:
+        match = matches(
+            case["answer"], Gold.model_validate(case["gold"]), question=case["question"]
+        )
+        if case["should"] == "right":
+            lost += match.verdict != "right"
+        else:
+            assert match.verdict != "right", (case, match)
+    assert lost <= len(cases) // 20
 
 
 def test_the_table_covers_both_languages():

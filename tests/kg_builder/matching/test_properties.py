@@ -186,5 +186,5 @@ def test_a_number_is_judged_alike_by_the_short_way(
     answer = frame.format(n=gold if same else other)
     wanted = gold_of(str(gold), answer_type="number")
     prepared = prepare(wanted.objects, wanted.need_all, wanted.answer_type)
-    whole = verdict._judge(Answer(answer, fold(answer), prepared, ""), wanted)
+    whole = verdict._judge(Answer(answer, fold(answer), prepared, ""))
     assert matches(answer, wanted).verdict == whole.verdict

@@ -205,3 +205,9 @@ def test_no_calibration_is_told_with_its_remedy(tmp_path: Path, text: str | None
         (tmp_path / FILE).write_text(text, encoding="utf-8")
     with pytest.raises(ReadingCalibrationError, match="zhizhi reader calibrate"):
         ReadingCalibration.load(tmp_path)
+
+
+@pytest.mark.parametrize(("precision", "threshold"), [(0.4, 0.4), (0.6, 0.7), (0.9, 1.0)])
+def test_elsewhere_half_of_the_errors_are_allowed(precision: float, threshold: float) -> None:
+    made = calibration(threshold=0.4, precisions=((0.7, 0.2), (0.8, 0.7)))
+    assert made.cautious_threshold(precision) == threshold

@@ -40,7 +40,7 @@ PASSAGES = [
 ]
 PLAIN = MixtureSettings(
     neighbour=0, without_sentence=0, other_subject=0, exchanged=0, repeated=0,
-    sentence_alone=0, title=1, slip=0, statements=0,
+    sentence_alone=0, title=1, slip=0, lower=0, statements=0, claims=0,
 )  # fmt: skip
 ASKED = [(place, number) for place, p in enumerate(PASSAGES) for number in range(len(p.questions))]
 
@@ -201,3 +201,26 @@ def test_a_slip_is_one_character(text: str, seed: int) -> None:
 def test_all_kinds_of_slips_happen() -> None:
     found = {slip("临江", random.Random(seed)) for seed in range(40)}
     assert found == {"江", "临临江", "江临"}
+
+
+def test_a_question_without_answers_is_not_answered() -> None:
+    passage = ReadingPassage("临江", "临江位于东海道。", (ReadingQuestion("临江的市长是谁?", ()),))
+    [example] = {Mixture([passage], settings=PLAIN).draw(0, 0, random.Random(n)) for n in range(5)}
+    assert example is not None
+    assert not example.answerable
+    assert example.text == passage.text
+
+
+def test_a_claim_is_answered_where_the_text_bears_it_out() -> None:
+    found = draws(only(claims=1.0), 0, 1)
+    question = PASSAGES[0].questions[1].text
+    true = [e for e in found if e.question.startswith(question) and e.answerable]
+    false = [e for e in found if not e.answerable]
+    assert true
+    assert false
+    assert all("1432" in e.question and e.text[e.start : e.end].startswith("1432") for e in true)
+
+
+def test_questions_are_typed_without_capitals() -> None:
+    [example] = {e.question for e in draws(only(lower=1.0), 2, 0)}
+    assert example == "when was the wall of linjiang built?"

@@ -27,6 +27,7 @@ from retrieval.reading.training import (
     CHUNK,
     ReaderSettings,
     ReaderTrainingError,
+    hide_matches,
     row,
     train_span_reader,
 )
@@ -151,6 +152,14 @@ def test_an_example_becomes_a_window_that_holds_its_answer() -> None:
         assert long.text[start:end].strip() == example.text[example.start : example.end]
         assert max(made.window.types) < 2 * LEVELS
         assert len(made.window.offsets) <= 60
+
+
+def test_hidden_matches_keep_the_side_and_lose_some_levels() -> None:
+    types = [0, 3, 3, 0, 5, 9, 9, 5, 7, 5]
+    drawn = [hide_matches(types, random.Random(seed)) for seed in range(20)]
+    assert all([t // LEVELS for t in made] == [t // LEVELS for t in types] for made in drawn)
+    assert all(a in (b, b - b % LEVELS) for made in drawn for a, b in zip(made, types, strict=True))
+    assert len({tuple(made) for made in drawn}) > 4
 
 
 def test_a_base_that_is_none_is_named(tmp_path: Path) -> None:

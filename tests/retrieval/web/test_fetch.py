@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler
 
 import pytest
 
-from retrieval.web.fetch import Fetcher, FetchError, FetchSettings, Page, decode
+from retrieval.web.fetch import ENCODINGS, Fetcher, FetchError, FetchSettings, Page, decode
 from retrieval.web.guard import Guard
 
 from .conftest import Site
@@ -187,3 +187,31 @@ def test_charsets(body: bytes, declared: str | None) -> None:
 
 def test_what_no_charset_fits_is_still_text() -> None:
     assert "x" in decode(b"\xff\xfe\xfd x \x81", None)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "punycode",
+        "idna",
+        "unicode_escape",
+        "raw-unicode-escape",
+        "utf-7",
+        "undefined",
+        "charmap",
+        "palmos",
+    ],
+)
+def test_only_encodings_of_the_web_are_decoded(name: str) -> None:
+    """punycode takes a minute for a megabyte: its time grows with the square."""
+    body = b"abc" * 100_000
+    assert decode(body, name) == body.decode()
+    page = b'<meta charset="' + name.encode() + b'">' + body
+    assert decode(page, None) == page.decode()
+
+
+def test_every_encoding_of_the_web_is_there() -> None:
+    for name, codec in ENCODINGS.items():
+        assert "<p>".encode(codec).decode(codec) == "<p>", name
+    for name in ("GB2312", "Big5", "Shift_JIS", "EUC-KR", "windows-1251", "ISO-8859-2", "KOI8-R"):
+        assert name.lower().replace("_", "-") in ENCODINGS

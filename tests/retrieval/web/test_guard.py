@@ -19,6 +19,9 @@ from .conftest import Site, names
         "100.64.0.1", "0.0.0.0", "255.255.255.255", "224.0.0.1", "240.0.0.1", "192.0.2.1",
         "198.18.0.1", "::", "::1", "fe80::1", "fc00::1", "fd00:ec2::254", "ff02::1", "2001:db8::1",
         "::ffff:127.0.0.1", "::ffff:10.0.0.1", "::ffff:169.254.169.254", "64:ff9b::7f00:1",
+        "fec0::1", "3fff::1", "192.0.0.8", "192.0.0.170", "192.88.99.1", "168.63.129.16", "5f00::1",
+        "100::1", "2001:2::1", "2001:10::1", "64:ff9b:1::1", "::7f00:1", "4000::1", "192.175.48.1",
+        "::ffff:168.63.129.16", "64:ff9b::a83f:8110", "2002:a83f:8110::1", "198.51.100.7", "203.0.113.7",
         "64:ff9b::a9fe:a9fe", "2002:7f00:1::", "2002:a00:1::1", "2001:0:53aa:64c::1",
     ],
 )  # fmt: skip
@@ -46,6 +49,19 @@ def test_public_addresses(address: str) -> None:
 def test_urls_that_are_never_looked_up(url: str) -> None:
     with pytest.raises(BlockedError):
         Guard().check_url(url)
+
+
+async def test_private_networks_open_no_port_of_public_hosts() -> None:
+    guard = Guard(
+        allowed=["10.1.0.0/16"],
+        resolver=names({"house.example": ["10.1.2.3"], "public.example": ["1.1.1.1"]}),
+    )
+    guard.check_url("http://house.example:9000/")
+    assert await guard.addresses("house.example", 9000) == ["10.1.2.3"]
+    guard.check_url("http://public.example:6379/")  # where it leads is not known yet
+    with pytest.raises(BlockedError, match="port 6379"):
+        await guard.addresses("public.example", 6379)
+    assert await guard.addresses("public.example", 443) == ["1.1.1.1"]
 
 
 def test_fragments_stay_at_home() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import socket
 from typing import Any
 
 import httpx
@@ -10,6 +12,7 @@ import pytest
 
 from retrieval.errors import SearchSettingsError
 from retrieval.web.providers import (
+    MAX_ANSWER,
     PROVIDERS,
     Bocha,
     Brave,
@@ -85,7 +88,7 @@ async def test_results(kind: type[Provider], path: str, answer: dict[str, Any], 
         (500, "oops", "status 500"),
         (200, "<html>", "an answer that is none"),
         (200, "[]", "an answer that is none"),
-        (200, "{}", "none|no results"),
+        (200, '{"results": 5, "organic": 5, "web": 5, "webPages": 5}', "an answer that is none"),
     ],
 )
 async def test_failures(
@@ -100,6 +103,45 @@ async def test_failures(
     with pytest.raises(ProviderError, match=expected) as caught:
         await ask(make(kind, site))
     assert "secret-key" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("kind", "path"), [case[:2] for case in CASES])
+async def test_nothing_found_is_no_failure(kind: type[Provider], path: str, site: Site) -> None:
+    site.page(path, '{"results": []}', "application/json")
+    assert await ask(make(kind, site)) == []
+
+
+@pytest.mark.parametrize(("kind", "path"), [case[:2] for case in CASES])
+@pytest.mark.parametrize("packed", [False, True])
+async def test_an_answer_has_a_largest_size(
+    kind: type[Provider], path: str, packed: bool, site: Site
+) -> None:
+    body = b'{"results": "' + b"a" * (MAX_ANSWER + 1) + b'"}'
+    encoding = {"Content_Encoding": "gzip"} if packed else {}
+    site.page(path, gzip.compress(body) if packed else body, "application/json", **encoding)
+    with pytest.raises(ProviderError, match=f"more than {MAX_ANSWER} bytes"):
+        await ask(make(kind, site))
+
+
+async def test_a_connection_that_was_closed_meanwhile_is_tried_again(site: Site) -> None:
+    """What a kept connection looks like whose other end has gone: closed without a byte."""
+    answered = site.page("/answered", json.dumps({"results": []}), "application/json")
+    closings = [1]
+
+    def close(handler: Any) -> None:
+        if closings:
+            closings.pop()
+            handler.close_connection = True
+            handler.connection.shutdown(socket.SHUT_RDWR)
+        else:
+            site.routes["/answered"](handler)
+
+    site.routes["/search"] = close
+    assert await ask(SearXNG(site.url(""))) == []
+    closings += [1, 1]
+    with pytest.raises(ProviderError, match=r"RemoteProtocolError|ReadError"):
+        await ask(SearXNG(site.url("")))
+    assert answered
 
 
 async def test_silence_is_a_failure(site: Site) -> None:

@@ -63,11 +63,13 @@ def test_a_cancelled_try_proves_nothing(clock: Clock) -> None:
 
 def test_rate_limit(clock: Clock) -> None:
     limit = RateLimit(2, burst=3, clock=clock)
-    assert [limit.take() for _ in range(4)] == [True, True, True, False]
+    assert [limit.reserve(0) for _ in range(4)] == [0, 0, 0, None]
     clock.now = 0.5
-    assert [limit.take() for _ in range(2)] == [True, False]
+    assert [limit.reserve(0) for _ in range(2)] == [0, None]
+    # Who waits comes in turn, and what would take too long is not waited for.
+    assert [limit.reserve(1.2) for _ in range(3)] == [0.5, 1.0, None]
     clock.now = 100
-    assert [limit.take() for _ in range(4)] == [True, True, True, False]
+    assert [limit.reserve(0) for _ in range(4)] == [0, 0, 0, None]
 
 
 def test_cache_has_a_size_and_a_lifetime(clock: Clock) -> None:

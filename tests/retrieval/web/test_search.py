@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from typing import Any
@@ -83,8 +84,50 @@ async def test_the_next_provider_is_asked(site: Site) -> None:
 async def test_an_empty_answer_is_no_evidence() -> None:
     empty, good = Scripted([]), Scripted([WebResult("t", "https://x.invalid/", "s")])
     assert (await WebSearch([empty, good]).results("问"))[1][0].title == "t"
-    with pytest.raises(SearchError, match="scripted: no results"):
-        await WebSearch([empty]).search("问", 3)
+    assert await WebSearch([empty]).search("问", 3) == []
+
+
+async def test_questions_without_hits_close_no_provider() -> None:
+    """Three of them opened the breaker for everybody."""
+    found = [WebResult("沈云舟", "https://x.invalid/", "沈云舟的父亲是沈怀远。")]
+    provider = Scripted([], [], [], [], found)
+    web = WebSearch([provider], settings=WebSettings(pages=0))
+    chain = RetrievalChain(web=web)
+    for number in range(4):
+        reading = await chain.aanswer(f"没有人知道的{number}是谁?")
+        assert (reading.answer, reading.reason) == (None, "no_results")
+        assert web.breakers == {"scripted": False}
+    assert (await chain.aanswer("沈云舟的父亲是谁?")).answer == "沈怀远"
+
+
+async def test_our_own_rate_is_waited_for_while_there_is_time() -> None:
+    provider = Scripted([WebResult("t", "https://x.invalid/", "s")])
+    web = WebSearch([provider], settings=WebSettings(per_second=20, burst=1, pages=0))
+    deadline = time.monotonic() + 20
+    await asyncio.gather(*(web.results(f"问{n}", deadline) for n in range(6)))
+    assert provider.asked == 6
+    slow = WebSearch([provider], settings=WebSettings(per_second=0.01, burst=1, pages=0))
+    await slow.results("一")
+    with pytest.raises(SearchError, match="too often"):
+        await slow.results("二", time.monotonic() + 3)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        WebResult("bad", "http://xn--a/", "s"),  # IDNA does not decode it
+        WebResult("bad", "http://" + "ü" * 70 + ".example/", "s"),
+        WebResult("bad", "http://\ud800.example/", "s"),
+        WebResult("bad", "http://x.invalid:x/", "\ud800"),
+    ],
+)
+async def test_one_bad_result_costs_itself_alone(bad: WebResult, site: Site, local: Guard) -> None:
+    text = "沈云舟的父亲是沈怀远。"
+    good = site.page("/good", ARTICLE.format(title="沈云舟", text=text, more=MORE))
+    provider = Scripted([bad, WebResult("沈云舟", good, "摘要")])
+    web = WebSearch([provider], fetcher=Fetcher(local))
+    reading = await RetrievalChain(web=web).aanswer("沈云舟的父亲是谁?")
+    assert reading.answer == "沈怀远"
 
 
 async def test_every_provider_down_is_an_honest_refusal_in_time(site: Site) -> None:
@@ -121,7 +164,7 @@ async def test_rate_limits_send_on_to_the_next() -> None:
     web = WebSearch([first, second], settings=settings)
     assert (await web.results("一"))[1][0].title == "a"
     assert (await web.results("二"))[1][0].title == "b"
-    with pytest.raises(SearchError, match="asked too often"):
+    with pytest.raises(SearchError, match=r"asked too often \(more than 0\.001/s\)"):
         await web.results("三")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -437,6 +438,29 @@ def test_tokens_that_are_parts_of_characters() -> None:
     )
     bound = off.generate([[{"role": "user", "content": "?"}]], GREEDY)[0].refusal_probability
     assert bound == pytest.approx(0.2)  # half a character cannot be continued: its bound
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 0.7])
+def test_what_is_no_log_probability_is_refused(value: float) -> None:
+    """A broken server must not make an answer look certain."""
+
+    def answer(chosen: float, listed: float) -> httpx.MockTransport:
+        top = [{"token": "A", "logprob": listed}, {"token": "B", "logprob": -1.0}]
+        told = {"token": "A", "logprob": chosen, "top_logprobs": top}
+        choice = {"message": {"content": "A"}, "logprobs": {"content": [told]}}
+        body = json.dumps({"choices": [choice]})
+        return httpx.MockTransport(lambda _: httpx.Response(200, content=body))
+
+    settings = RemoteSettings(base_url="http://x/v1", model="m")
+    asked: list[list[Message]] = [[{"role": "user", "content": "?"}]]
+    with pytest.raises(ModelError, match="no logarithm of a probability"):
+        RemoteModel(settings, transport=answer(value, -0.1)).generate(asked, GREEDY)
+    listed = RemoteModel(settings, transport=answer(-0.1, value))
+    if value == -math.inf:  # of a token that cannot come
+        assert listed.generate(asked, GREEDY)[0].token_logprobs == (-0.1,)
+    else:
+        with pytest.raises(ModelError, match="no logarithm of a probability"):
+            listed.generate(asked, GREEDY)
 
 
 def test_one_token_that_says_more_than_the_prefix() -> None:
