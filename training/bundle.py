@@ -31,7 +31,7 @@ from training.attempt import OperatingPoint
 from training.calibrate import Calibration
 from training.engine.few_shot import FewShot
 from training.errors import BundleError, ModelError
-from training.question_prior import QuestionPrior
+from training.knowledge import KnowledgeScore
 
 FORMAT = 1
 EMBEDDED = "embedded"
@@ -65,7 +65,7 @@ class BundleSpec(BaseModel):
     refusal_prefixes: dict[str, str]
     max_new_tokens: int = 40
     answer_counts: dict[str, int] = {}  # how often the model gave an answer to training questions
-    question_prior: QuestionPrior | None = None
+    knowledge: KnowledgeScore | None = None
     calibration: Calibration
     popularity: dict[str, float] = {}  # of subjects, by name as training.popularity folds it
     popularity_bands: tuple[float, ...] = ()

@@ -23,6 +23,7 @@ from training.certificate import Answers, operating_points
 from training.engine.loading import Loading
 from training.engine.local import LocalModel
 from training.errors import TrainingError
+from training.knowledge import KnowledgeScore
 from training.label import verdict
 from training.language_pack import language_pack
 from training.model_card import model_card
@@ -30,7 +31,6 @@ from training.popularity import Popularity, bands_of_names
 from training.pretrained.gguf import is_gguf
 from training.pretrained.table import pretrained_models
 from training.probe import Told, ask
-from training.question_prior import QuestionPrior, prior_log_odds
 from training.selective import aurc, auroc, balanced_threshold, brier, ece, risk_coverage
 from training.signals import IMPLAUSIBLE, confidence_of, count_answers
 
@@ -49,7 +49,7 @@ def make_bundle(
     popularity: Mapping[str, float] | None = None,
     told: Told | None = None,
     graph: Sequence[Question] = (),
-    prior: QuestionPrior | None = None,
+    knowledge: KnowledgeScore | None = None,
     loading: Loading | None = None,
     prompt: int = 0,
     max_new_tokens: int = 40,
@@ -61,7 +61,7 @@ def make_bundle(
     ``training_answers`` are what the model answered to the training questions, right or wrong;
     ``popularity`` is that of subjects by name (training.popularity); ``told`` is what else the base is
     known to say; ``graph`` are all questions of its graph, by which the bundle knows where its promise
-    ends (none: ``questions``); ``prior`` tells from the words of a question how likely it is known;
+    ends (none: ``questions``); ``knowledge`` was fitted on the training questions;
     ``loading`` is how the base is loaded.
     """
     parts = calibration_parts(questions)
@@ -89,10 +89,10 @@ def make_bundle(
 
     def measure(part: Sequence[Question]) -> tuple[list[dict[str, float]], list[bool]]:
         pairs = answer_twice(model, [ask(q, prompt) for q in part], max_new_tokens, told)
-        considered = [
-            consider(natural, answer, counts, prior_log_odds(prior, q.text))
-            for q, (natural, answer) in zip(part, pairs, strict=True)
-        ]
+        considered = []
+        for q, (natural, answer) in zip(part, pairs, strict=True):
+            odds = None if knowledge is None else knowledge.log_odds(q.text, answer)
+            considered.append(consider(natural, answer, counts, odds))
         right = []
         for question, (text, _, found) in zip(part, considered, strict=True):
             right.append(verdict(question, text) == "right")
@@ -153,7 +153,7 @@ def make_bundle(
         refusal_prefixes={lang: language_pack(lang).refusal_prefix for lang in languages},
         max_new_tokens=max_new_tokens,
         answer_counts=counts,
-        question_prior=prior,
+        knowledge=knowledge,
         calibration=calibration,
         popularity=names,
         popularity_bands=bands_of_names(names),

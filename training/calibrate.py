@@ -84,8 +84,8 @@ class CalibrationSettings(BaseModel):
     profiles: dict[str, float] = {"chat": 0.80, "webqa": 0.90, "strict": 0.97}
     default_profile: str = "webqa"
     regularisation: float = Field(1.0, gt=0)  # inverse strength, as scikit-learn's C
-    # Let the words of a question, and what the model knows of others in such words, count as a feature.
-    question_prior: bool = False
+    # Let a score of what the untuned model knows, fitted on the training questions, be a feature.
+    knowledge: bool = False
     balanced_precision: float = Field(
         0.85, gt=0, lt=1
     )  # for the threshold on as many known as unknown

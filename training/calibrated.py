@@ -15,7 +15,6 @@ from training.generation import Generation, Message, Model, Sampling, TokenCount
 from training.language_pack import is_refusal, language_pack
 from training.popularity import Popularity
 from training.probe import Told, ask_or_recall
-from training.question_prior import prior_log_odds
 from training.signals import IMPLAUSIBLE, answer_key, signals
 
 logger = logging.getLogger(__name__)
@@ -68,7 +67,7 @@ def consider(
     natural: Generation,
     answer: Generation,
     answer_counts: Mapping[str, int],
-    question_prior: float | None = None,
+    knowledge: float | None = None,
 ) -> tuple[str, bool, dict[str, float]]:
     """The best answer, whether the model refused to give it, and how sure it is.
 
@@ -78,8 +77,8 @@ def consider(
     text = answer.text if refused else natural.text
     found = signals(answer, natural.refusal_probability, answer_counts)
     found["agreement"] = float(refused or answer_key(natural.text) == answer_key(answer.text))
-    if question_prior is not None:
-        found["question_prior"] = question_prior
+    if knowledge is not None:
+        found["knowledge"] = knowledge
     return text, refused, found
 
 
@@ -187,8 +186,9 @@ class CalibratedModel:
     def _attempt(
         self, question: str, asked: Prepared, natural: Generation, answer: Generation
     ) -> Attempt:
-        prior = prior_log_odds(self.spec.question_prior, question)
-        text, refused, found = consider(natural, answer, self.spec.answer_counts, prior)
+        score = self.spec.knowledge
+        odds = None if score is None else score.log_odds(asked.text, answer)
+        text, refused, found = consider(natural, answer, self.spec.answer_counts, odds)
         if self._popularity:
             found["popularity"] = self._popularity.signal(question)
         refusal_text, saved = self._refusal(question, natural) if refused else ("", 0)

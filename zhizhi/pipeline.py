@@ -29,6 +29,7 @@ from zhizhi.terminal import console
 
 if TYPE_CHECKING:
     from training.generation import Model
+    from training.knowledge import KnowledgeScore
     from training.probe import Told
 
 TRAINING_STAGES = 5
@@ -203,7 +204,6 @@ def train(
     from training.applicability import FORMAT as APPLICABILITY
     from training.bundling import make_bundle
     from training.popularity import names_of
-    from training.question_prior import fit_question_prior
 
     def calibrating(_: Path) -> dict[str, Any]:
         bundle = make_bundle(
@@ -217,9 +217,7 @@ def train(
             popularity=names_of(everything),
             told=told(recipe, out),
             graph=everything,
-            prior=fit_question_prior(split["train"], known_by_id(training_labels))
-            if recipe.calibration.question_prior
-            else None,
+            knowledge=_knowledge(recipe, split["train"], training_labels, probed),
             loading=recipe.loading,
             prompt=recipe.probe.prompt,
             max_new_tokens=recipe.probe.max_new_tokens,
@@ -330,6 +328,19 @@ def _indexing(
 
     passages = [Passage.model_validate(r) for r in read_jsonl(graph / "passages.jsonl")]
     return make_index(recipe, passages, training, where, _prose(recipe))
+
+
+def _knowledge(
+    recipe: Recipe, questions: list[Question], labels: list[Label], probed: Path
+) -> KnowledgeScore | None:
+    """What the training questions teach of which the base knows; None where it is not wanted."""
+    from training.knowledge import fit_knowledge
+    from training.probe import read_probes
+
+    if not recipe.calibration.knowledge:
+        return None
+    answers = {one.question_id: one.greedy for one in read_probes(probed / "probes.jsonl")}
+    return fit_knowledge(questions, answers, known_by_id(labels))
 
 
 def _prose(recipe: Recipe) -> list[Passage]:

@@ -20,7 +20,8 @@ def test_signals_by_hand() -> None:
     assert set(SIGNALS) - set(found) == {
         "commonness",
         "agreement",
-        "question_prior",
+        "knowledge",
+        "popularity",
     }  # not of one generation alone
     assert found["refusal_logit"] == pytest.approx(math.log(0.25 / 0.75))
     assert found["sequence_logprob"] == pytest.approx(-0.81)

@@ -34,7 +34,9 @@ def test_every_command_on_the_page_is_one(line: str) -> None:
 
 
 def test_the_recipe_on_the_page_is_valid() -> None:
-    (text,) = [text for kind, text in BLOCKS if kind == "toml"]
+    text, *others = [text for kind, text in BLOCKS if kind == "toml"]
+    for other in others:
+        validated(Recipe, tomllib.loads(other))
     recipe = validated(Recipe, tomllib.loads(text))
     assert recipe.preference is not None
     assert recipe.rehearsal is not None

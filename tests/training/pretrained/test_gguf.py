@@ -1,3 +1,4 @@
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,8 @@ from training.engine.few_shot import FewShot
 from training.engine.local import LocalModel
 from training.errors import ModelError
 from training.generation import Message, Sampling
-from training.pretrained.table import pretrained_models
+from training.pretrained.gguf import sha256_of
+from training.pretrained.table import installed_parts, pretrained_models, remedy
 
 ASKED: list[list[Message]] = [[{"role": "user", "content": "Who?"}]]
 
@@ -103,3 +105,20 @@ def test_every_model_of_the_table_says_where_it_comes_from() -> None:
         assert model.licence
         assert model.languages
         assert model.requirement.startswith(model.package)
+
+
+def test_make_installs_what_is_free() -> None:
+    makefile = (Path(__file__).parents[3] / "Makefile").read_text(encoding="utf-8")
+    for name, model in pretrained_models().items():
+        assert (model.requirement in makefile) == model.free
+        assert remedy(name).startswith("make pretrained" if model.free else "pip install")
+
+
+@pytest.mark.parametrize("name", list(pretrained_models()))
+def test_a_model_whose_package_is_missing_says_how_to_get_it(name: str) -> None:
+    if all(find_spec(part.partition("/")[0]) for part in pretrained_models()[name].parts):
+        assert sha256_of(installed_parts(name)) == pretrained_models()[name].sha256
+        return
+    with pytest.raises(ModelError) as error:
+        installed_parts(name)
+    assert remedy(name) in str(error.value)
