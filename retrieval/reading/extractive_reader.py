@@ -199,7 +199,9 @@ def _answer(
 def _features(one: _Found, found: Sequence[_Found], question: str) -> Features:
     spans, score = one.prediction.spans, one.prediction.score
     chinese = float(is_han(question))
-    others = [other for other in found if other is not one]
+    # Passages of one document overlap: what one of them says again is no second opinion.
+    own = document_of(one.evidence.passage.id)
+    others = [other for other in found if document_of(other.evidence.passage.id) != own]
     allies = [o.prediction.score for o in others if _agree(o.text, one.text)]
     rivals = [o.prediction.score for o in others if not _agree(o.text, one.text)]
     passage = one.evidence.passage
