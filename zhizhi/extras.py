@@ -13,6 +13,7 @@ EXTRA_OF = {
     **dict.fromkeys(("trl", "accelerate", "datasets", "tensorboard"), "train"),
     **dict.fromkeys(("scipy", "sklearn", "matplotlib", "jinja2"), "eval"),
     **dict.fromkeys(("duckdb", "pyarrow", "pyoxigraph", "orjson", "zstandard"), "kg"),
+    **dict.fromkeys(("charset_normalizer", "python_calamine"), "kg"),
     **dict.fromkeys(
         ("faiss", "bm25s", "rjieba", "langchain", "langchain_core", "tokenizers"), "retrieval"
     ),
@@ -21,9 +22,11 @@ EXTRA_OF = {
         ("fastapi", "fastapi_offline", "uvicorn", "starlette", "pydantic_settings"), "service"
     ),
     **dict.fromkeys(("prometheus_client", "limits", "sqlalchemy", "alembic"), "service"),
-    **dict.fromkeys(("pypdf", "trafilatura", "lxml_html_clean"), "documents"),
+    **dict.fromkeys(("lxml", "markdown_it", "chardet", "mammoth", "openpyxl"), "documents"),
+    **dict.fromkeys(("pypdfium2", "pptx"), "documents"),
     **dict.fromkeys(("psycopg", "redis"), "shared"),
-    "ddgs": "web",
+    **dict.fromkeys(("ddgs", "trafilatura", "lxml_html_clean"), "web"),
+    **dict.fromkeys(("rapidocr", "onnxruntime"), "ocr"),
     "pymilvus": "milvus",
     "sentence_transformers": "embedder",
     "bitsandbytes": "quantised",

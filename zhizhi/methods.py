@@ -20,13 +20,14 @@ from kg_builder.errors import UserError
 from kg_builder.files import digest, read_jsonl, read_manifest, write_jsonl
 from kg_builder.question import Question
 from training.bundle import Bundle, fingerprint
-from training.calibrate import best_guess, calibration_parts
+from training.calibrate import calibration_parts
 from training.engine.local import LocalModel
 from training.generation import Sampling
 from training.label import Label
 from training.language_pack import is_refusal, language_pack
 from training.mix import MixSettings, TuningExample, mix
 from training.probe import Probe, ProbeSettings, ask, probe
+from training.selective import risk_coverage
 from zhizhi.recipe import Recipe, validated
 from zhizhi.stage import Stages
 from zhizhi.untuned import untuned_signals
@@ -429,7 +430,6 @@ def decided(
     if all(one.refused is not None for one in outcomes):
         return [bool(one.refused) for one in outcomes]
     confidence = [one.confidence or 0.0 for one in calibration]
-    threshold = best_guess(PRECISION, confidence, right, delta=0.1).threshold
-    if threshold > max(confidence):  # best_guess's word for: nothing reaches it
-        threshold = float("inf")
+    reached = [p for p in risk_coverage(confidence, right) if 1 - p.risk >= PRECISION]
+    threshold = max(reached, key=lambda p: p.coverage).threshold if reached else float("inf")
     return [(one.confidence or 0.0) < threshold for one in outcomes]

@@ -29,6 +29,9 @@ FOLDER = Path(__file__).parent / "model"
 KIND = "zhizhi-span-reader"
 CONFIG = "config.json"
 LONGEST = 40  # tokens of an answer
+# A span of n tokens beyond the first has to be better by LENGTH · log(1 + n): people mark the words that
+# answer, and a reader that is unsure where these end takes too many (docs/experiments.md).
+LENGTH = 0.5
 SPANS = 3  # of one passage, none of which overlaps a better one
 
 
@@ -211,15 +214,16 @@ def decode(
     allowed = np.triu(np.ones((count, count), bool)) & ~np.triu(
         np.ones((count, count), bool), LONGEST
     )
-    joint[~allowed] = -np.inf
+    longer = np.maximum(np.arange(count)[None, :] - np.arange(count)[:, None], 0)
+    ranked = np.where(allowed, joint - LENGTH * np.log1p(longer), -np.inf)
     spans: list[Span] = []
     for _ in range(SPANS):
-        place = int(joint.argmax())
+        place = int(ranked.argmax())
         a, b = divmod(place, count)
-        if not np.isfinite(joint[a, b]):
+        if not np.isfinite(ranked[a, b]):
             break
         spans.append(Span(offsets[a][0], offsets[b][1], float(joint[a, b])))
-        joint[: b + 1, a:] = -np.inf  # whatever overlaps it
+        ranked[: b + 1, a:] = -np.inf  # whatever overlaps it
     return SpanPrediction(tuple(spans), nothing)
 
 

@@ -128,10 +128,7 @@ def changed(spec: dict[str, Any], where: str, value: object) -> dict[str, Any]:
         ("calibration.scales", [1.0]),
         ("point.threshold", math.nan),
         ("point.threshold", -0.5),
-        ("point.bound", 2),
-        ("point.bound", math.nan),
-        ("point.bound", None),  # certified without a bound
-        ("point.bound", 0.5),  # certified with a bound below its target
+        ("point.target_precision", None),  # certified, and for nothing
         ("point.coverage", math.inf),
         ("point.target_precision", 1.5),
     ],

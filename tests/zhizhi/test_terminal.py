@@ -55,7 +55,13 @@ def test_every_module_belongs_to_the_extra_that_is_named() -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
         "optional-dependencies"
     ]
-    other = {"sklearn": "scikit-learn", "faiss": "faiss-cpu", "opentelemetry": "opentelemetry-sdk"}
+    other = {
+        "sklearn": "scikit-learn",
+        "faiss": "faiss-cpu",
+        "opentelemetry": "opentelemetry-sdk",
+        "markdown_it": "markdown-it-py",
+        "pptx": "python-pptx",
+    }
     for module, extra in EXTRA_OF.items():
         assert extra in extras, module
         brought = {r.split(">")[0].split("[")[0].replace("-", "_") for r in requirements([extra])}

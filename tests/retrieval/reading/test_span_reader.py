@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import shutil
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from retrieval.reading.overlap import LEVELS
 from retrieval.reading.span_reader import (
     CONFIG,
     KIND,
+    LENGTH,
     LONGEST,
     SPANS,
     EmbeddedSpanReader,
@@ -149,7 +151,11 @@ def test_spans_are_ordered_and_apart(
     found = decode(start, end, offsets, first)
     assert 1 <= len(found.spans) <= SPANS
     scores = [one.log_probability for one in found.spans]
-    assert scores == sorted(scores, reverse=True)
+    tokens = [  # beyond the first
+        sum(one.start <= a and b <= one.end for a, b in offsets) - 1 for one in found.spans
+    ]
+    ranked = [s - LENGTH * math.log1p(n) for s, n in zip(scores, tokens, strict=True)]
+    assert ranked == pytest.approx(sorted(ranked, reverse=True), abs=1e-4)
     assert max([*scores, found.no_answer]) <= 1e-4
     for one in found.spans:
         assert 0 <= one.start < one.end <= offsets[-1][1]
@@ -165,10 +171,13 @@ def test_the_best_span_is_the_best_of_all(
     best = decode(start, end, offsets, first).spans[0]
     count = len(offsets)
     pairs = [(a, b) for a in range(count) for b in range(a, min(count, a + LONGEST))]
-    highest = max(start[first + a] + end[first + b] for a, b in pairs)
+
+    def rank(a: int, b: int) -> float:
+        return float(start[first + a] + end[first + b]) - LENGTH * math.log1p(b - a)
+
     a = [left for left, _ in offsets].index(best.start)
     b = [right for _, right in offsets].index(best.end)
-    assert start[first + a] + end[first + b] == pytest.approx(highest, abs=1e-3)
+    assert rank(a, b) == pytest.approx(max(rank(*pair) for pair in pairs), abs=1e-3)
 
 
 def test_logits_that_are_no_numbers_give_no_span() -> None:
