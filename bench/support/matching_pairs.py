@@ -14,12 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from kg_builder.asking import build_questions
+from kg_builder.build import BuildSettings, built_questions
 from kg_builder.files import read_jsonl
-from kg_builder.graph import load_embedded
 from kg_builder.matching.normalise import fold
 from kg_builder.question import AnswerType, Gold
-from kg_builder.relation import Catalogue, builtin_paths
 
 SEED = 18
 
@@ -62,7 +60,7 @@ def _wordings(rows: list[str], part: str) -> list[str]:
 @functools.cache
 def things(language: str) -> list[Thing]:
     """One a question of the embedded graph; of every relation the same number at most."""
-    found = build_questions(load_embedded(), Catalogue.load(builtin_paths()), language).questions
+    found = built_questions(BuildSettings(languages=(language,)))
     by_relation: dict[str, list[str]] = {}
     for question in found:
         by_relation.setdefault(question.relation, []).append(question.gold.objects[0][0])

@@ -185,6 +185,11 @@ class Answer:
         offered = _OR.search(left_text[-24:]) or _OR.search(right_text[:24])
         return len(items), golds, offered is not None and len(items) > golds
 
+    def offers(self, start: int, end: int) -> bool:
+        """Whether a name or a number is offered as one of several; of common nouns either may be right."""
+        common = not (self.is_chinese or self.gold.proper or self.gold.numeric)
+        return not common and self.row(start, end)[2]
+
     def _is_asked(self, item: str) -> bool:
         words = fold(item)
         return words == " " or words in self.flat_question

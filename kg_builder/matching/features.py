@@ -14,7 +14,7 @@ from kg_builder.matching.lexicon import any_of, pack, words
 from kg_builder.matching.normalise import fold, plain
 from kg_builder.matching.quantities import Quantity
 from kg_builder.matching.stance import DENIED, OFFERED, REFUSED, TAKEN_BACK
-from kg_builder.matching.surroundings import WORD, Around
+from kg_builder.matching.surroundings import NOUN, WORD, Around
 
 KINDS = (
     "named", "number", "date", "rounded", "inflected", "short_name", "reworded", "family_name",
@@ -119,10 +119,12 @@ _NONE = tuple(
 _BELOW = tuple(
     (_AT[name], limit)
     for name, limit in (
-        ("left", WORD), ("right", WORD), ("title", 2), ("bracket", 1), ("before", math.log1p(200)),
+        ("left", NOUN), ("right", WORD), ("title", 2), ("bracket", 1), ("before", math.log1p(200)),
     )
 )  # fmt: skip
-_ROW, ROW_GOLDS, _ALL = _AT["row"], _AT["row_golds"], _AT["need_all"]
+_NUMERIC = tuple(_AT[name] for name in ("number", "date", "rounded", "coarser", "near"))
+_ROW, _ROW_GOLDS, _ALL = _AT["row"], _AT["row_golds"], _AT["need_all"]
+_LEFT = _AT["left"]
 _LENGTH, _CHINESE, _LINES = _AT["length"], _AT["chinese"], _AT["lines"]
 _OTHERS = 3  # in a row with the gold, all of which may yet be something else than candidates
 
@@ -131,13 +133,37 @@ def is_settled(values: list[float]) -> bool:
     """Whether the rules see nothing that would leave an answer open: it names the gold, and that is all."""
     if not any(values[:_SETTLED]) or any(values[place] for place in _NONE):
         return False
-    others = values[_ROW] - values[ROW_GOLDS]
+    others = values[_ROW] - values[_ROW_GOLDS]
     bare = math.expm1(values[_LENGTH]) <= 4 * others + 6  # little else than the row
     if others > (0 if values[_ALL] or values[_CHINESE] else 1 if bare else _OTHERS):
         return False
     if values[_LINES] > 2 * values[_LINES + 1]:  # most of a list, an item a line, is not the gold
         return False
+    if values[_LEFT] > WORD and not values[_CHINESE]:  # New Mexico, but 首都北京
+        return False
     return all(values[place] <= limit for place, limit in _BELOW)
+
+
+def is_sure(values: list[float]) -> bool:
+    """Whether a settled answer needs no likelihood: the same number, or a row of the gold's own names."""
+    return any(values[place] for place in _NUMERIC) or values[_ROW_GOLDS] > 0
+
+
+_MARKS = re.compile(
+    r"[、,，;；/\n()（《·]|\b(?:and|or|between|maybe|perhaps)\b|[和与及或]|还是|\d\s*-"
+)
+
+
+def is_bare(text: Answer, found: Evidence) -> bool:
+    """Whether is_settled is plain from the answer: no turn, no row, nothing that may belong to the name."""
+    beside = found.around
+    if text.turns or text.gold.need_all or beside.left_run + beside.right_run:
+        return False
+    if max(beside.left, beside.right) > WORD or (
+        found.needle and found.needle in text.flat_question
+    ):
+        return False
+    return _MARKS.search(text.plain) is None
 
 
 _WHOLE = (1.0, 1.0, 1.0, 1.0, 0.0, 1.0)
@@ -146,9 +172,14 @@ _WHOLE = (1.0, 1.0, 1.0, 1.0, 0.0, 1.0)
 @functools.lru_cache(maxsize=1 << 14)
 def _asks(question: str) -> tuple[float, ...]:
     text = plain(question)
-    zh, en = pack("zh")["question"], pack("en")["question"]
-    found = [re.search(any_of([*zh[kind], *en[kind]]), text) is not None for kind in ASKED]
+    found = [pattern.search(text) is not None for pattern in _asking()]
     return (*map(float, found), float(not question))
+
+
+@functools.cache
+def _asking() -> tuple[re.Pattern[str], ...]:
+    zh, en = pack("zh")["question"], pack("en")["question"]
+    return tuple(re.compile(any_of([*zh[kind], *en[kind]])) for kind in ASKED)
 
 
 def _bracket(text: Answer, end: int) -> int:

@@ -7,41 +7,34 @@ import functools
 import json
 import math
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from kg_builder.matching.features import FEATURES
 
 FILE = "judge.json"
 
-
-class Tree(NamedTuple):
-    """A binary tree as flat lists; a node whose ``feature`` is negative is a leaf."""
-
-    feature: list[int]
-    threshold: list[float]
-    left: list[int]
-    right: list[int]
-    value: list[float]
+# A leaf, which adds to the log-odds; or a feature, its limit, and the nodes up to it and above it.
+Node = float | tuple[int, float, Any, Any]
 
 
 class Judge(NamedTuple):
     """The trees of one language, and from which probability on an answer is judged right."""
 
     base: float  # log-odds before the first tree
-    trees: list[Tree]
+    trees: list[Node]
     settled: float  # what the rules leave nothing open about is right from here on,
     right: float  # and every other answer from here on
     open: float  # an answer without any name of the gold is no longer sure to be wrong
-    plain: float  # how often people call an answer right in which the gold stands plainly
+    rates: dict[str, float]  # how often an answer is right that the rules alone decide, by reason
 
     def probability(self, features: list[float]) -> float:
         """Of being called right, between 0 and 1; ``features`` are those that FEATURES names."""
         odds = self.base
-        for tree in self.trees:
-            node, tests, limits = 0, tree.feature, tree.threshold
-            while tests[node] >= 0:
-                node = (tree.left if features[tests[node]] <= limits[node] else tree.right)[node]
-            odds += tree.value[node]
+        for node in self.trees:
+            while isinstance(node, tuple):
+                feature, limit, low, high = node
+                node = low if features[feature] <= limit else high
+            odds += node
         return 1 / (1 + math.exp(-odds))
 
 
@@ -54,9 +47,18 @@ def read_judges(text: str) -> dict[str, Judge]:
     if tuple(record.pop("features")) != FEATURES:
         raise ValueError(f"{FILE} was fitted on other features: run bench/fit_matches.py")
     return {
-        language: Judge(**one | {"trees": [Tree(**tree) for tree in one["trees"]]})
+        language: Judge(**one | {"trees": [_node(tree, 0) for tree in one["trees"]]})
         for language, one in record.items()
     }
+
+
+def _node(tree: dict[str, list[Any]], place: int) -> Node:
+    """The node at one place of a tree that is written as flat lists; a negative feature marks a leaf."""
+    feature = tree["feature"][place]
+    if feature < 0:
+        return float(tree["value"][place])
+    low, high = (_node(tree, tree[side][place]) for side in ("left", "right"))
+    return feature, tree["threshold"][place], low, high
 
 
 @functools.cache

@@ -188,6 +188,11 @@ def _segmented(text: str, start: int, end: int) -> tuple[int, int, int, int]:
     return kinds[0], kinds[1], lengths[0], lengths[1]
 
 
+def is_kind(name: str) -> bool:
+    """Whether a Chinese name is a common noun, one word of the dictionary: 诗人, not 李白."""
+    return _segments(name) == ((name, "n"),)
+
+
 @functools.cache
 def _endings() -> re.Pattern[str]:
     """What may follow a name and leaves it the same."""

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 from kg_builder.matching.answer import Answer, mend
 from kg_builder.matching.dates import Date, agreement
-from kg_builder.matching.features import ROW_GOLDS, Evidence, features, is_settled
+from kg_builder.matching.features import Evidence, features, is_bare, is_settled, is_sure
 from kg_builder.matching.golds import Name, finer, prepare
 from kg_builder.matching.judge import judge
 from kg_builder.matching.lexicon import any_of, pack
@@ -20,8 +20,8 @@ from kg_builder.matching.mentions import mentions, respaced
 from kg_builder.matching.normalise import fold, is_ideograph, plain
 from kg_builder.matching.overlap import overlap
 from kg_builder.matching.quantities import is_lone_number, likeness
-from kg_builder.matching.stance import REACH, REFUSED, refusal, refuses, turns_in
-from kg_builder.matching.surroundings import FREE, INSIDE, WHOLE, Names, around
+from kg_builder.matching.stance import OFFERED, REACH, REFUSED, refusal, refuses, turns_in
+from kg_builder.matching.surroundings import FREE, INSIDE, WHOLE, Names, around, is_kind
 from kg_builder.question import Gold
 
 Verdict = Literal["right", "wrong", "ambiguous"]
@@ -56,6 +56,7 @@ _REASONS = tuple(REASONS)
 _RANK = {reason: rank for rank, reason in enumerate(REASONS)}
 _RIGHT = _RANK["reworded"]
 _EARLY, _LATE = 100, 200  # characters before a name that make an aside of it
+_MANY = 4  # others in a row that make it a list of guesses
 _MOST_MENTIONS = 6  # of one name that are looked at
 _SIGNS = "、·・《（(-"  # signs of a list, or of a name that may go on
 # How much what stands on a side makes another name of it: an edge, a word, a noun, a name, joined, inside.
@@ -63,6 +64,7 @@ _DOUBTS_LEFT = (0, 0, 0, 1, 4, 5)
 _DOUBTS_RIGHT = (0, 0, 2, 3, 4, 5)
 _ANOTHER = 3  # from this doubt on it is rather another name,
 _SURELY = 4  # and from this one on no likelihood helps
+_BY_RULE = frozenset({"named", "number", "date", "rounded"})
 _NUMERIC = frozenset({"number", "date", "rounded", "coarser", "near"})
 
 
@@ -98,12 +100,14 @@ def matches(answer: str, gold: Gold, *, question: str = "", names: Names | None 
         place = flat.find(needle)
         if place >= 0:
             if _plainly(text, place, needle):
-                return Match("right", "named", needle.strip(), judge(text.is_chinese).plain)
+                return Match(
+                    "right", "named", needle.strip(), judge(text.is_chinese).rates["plain"]
+                )
             return _judge(text)
     for figure in prepared.figures:
         place = flat.find(figure)
         if place >= 0 and is_lone_number(answer, flat, figure) and _plainly(text, place, figure):
-            return Match("right", "number", figure.strip(), judge(text.is_chinese).plain)
+            return Match("right", "number", figure.strip(), judge(text.is_chinese).rates["plain"])
     return _judge(text)
 
 
@@ -139,42 +143,71 @@ def _judge(text: Answer) -> Match:
     gold = text.gold
     signs = text.plain.strip() or text.raw.strip()  # a lone diacritic is nothing in plain text
     if signs and signs in gold.written and (not gold.need_all or len(gold.objects) == 1):
-        return Match("right", "named", signs, judge(text.is_chinese).plain)
+        return Match("right", "named", signs, judge(text.is_chinese).rates["plain"])
     if text.flat == " ":
         return Match("wrong", "empty")
+    return _verdict(*evidence(text))
+
+
+def evidence(text: Answer) -> tuple[Answer, Evidence]:
+    """What an answer has of its gold, and the answer: mended, where that makes more of it."""
     found = _best(text)
     if found.rank > _RIGHT:
         mended = mend(text.raw)
         if mended is not text.raw:
-            again = Answer(mended, fold(mended), gold, text.question, text.names)
+            again = Answer(mended, fold(mended), text.gold, text.question, text.names)
             better = _best(again)
             if better < found:
-                text, found = again, better
-    return _verdict(text, found)
+                return again, better
+    return text, found
 
 
 def _verdict(text: Answer, found: Evidence) -> Match:
     model = judge(text.is_chinese)
+    said = (text.plain[found.start : found.end] if found.start >= 0 else found.needle).strip()
+    reason = reason_of(text, found)
+    if alone := decided(text, found, reason):
+        reason = alone if alone == "hedged" else reason
+        return Match(REASONS[reason], reason, said, model.rates[alone])
     values = features(text, found)
     probability = model.probability(values)
-    said = (text.plain[found.start : found.end] if found.start >= 0 else found.needle).strip()
-    if text.turns & REFUSED and (declined := _refused(text, found)):
-        return Match(REASONS[declined], declined, said, probability)
-    reason = _REASONS[found.rank]
     limit = model.right
-    if is_settled(
-        values
-    ):  # the same number needs no likelihood, nor does a row of the gold's own names
-        sure = found.kind in _NUMERIC or values[ROW_GOLDS] > 0
-        limit = 0.0 if sure else model.settled
+    if is_settled(values):
+        limit = 0.0 if is_sure(values) else model.settled
+    if reason == "refused":
+        return Match("ambiguous", reason, said, probability)
     if reason == "absent":
-        described = text.question != "" and not (
-            text.is_chinese or text.gold.numeric or text.gold.proper
-        )
-        reason = "doubtful" if described and probability >= model.open else reason
+        reason = "doubtful" if probability >= model.open else reason
     elif found.rank <= _RIGHT and (probability < limit or found.doubt >= _SURELY):
         reason = _why_not(text, found)
     return Match(REASONS[reason], reason, said, probability)
+
+
+def reason_of(text: Answer, found: Evidence) -> str:
+    """The reason that the rules give, however likely the answer."""
+    return (_refused(text, found) if text.turns & REFUSED else "") or _REASONS[found.rank]
+
+
+def decided(text: Answer, found: Evidence, reason: str) -> str:
+    """What the rules alone decide: "plain", "hedged", or the ``reason`` of a wrong answer; "" if nothing."""
+    if REASONS[reason] == "wrong":
+        open_words = reason == "absent" and not text.is_chinese and text.question != ""
+        return "" if open_words and not (text.gold.numeric or text.gold.proper) else reason
+    if found.rank > _RIGHT or not 0 <= found.start <= _EARLY:
+        return ""
+    if text.turns & OFFERED and text.offers(found.start, found.end):
+        return "hedged"
+    if found.doubt or found.kind not in _BY_RULE:
+        return ""
+    return "plain" if is_bare(text, found) or _one_of_kinds(text, found) else ""
+
+
+def _one_of_kinds(text: Answer, found: Evidence) -> bool:
+    """Whether a Chinese answer lists a few kinds of thing, of which several may hold: 作家、诗人、翻译家."""
+    if not text.is_chinese or found.kind != "named" or text.turns or text.gold.need_all:
+        return False
+    row, golds, _ = text.row(found.start, found.end)
+    return 0 < row - golds < _MANY and is_kind(text.plain[found.start : found.end])
 
 
 def _why_not(text: Answer, found: Evidence) -> str:
@@ -317,8 +350,12 @@ def _asks_year(text: Answer, gold: Date, date: Date) -> bool:
 @functools.lru_cache(maxsize=1 << 14)
 def asks(question: str, what: str) -> bool:
     """Whether a question asks for a "year" or a "person"."""
-    words = [*pack("zh")["question"][what], *pack("en")["question"][what]]
-    return bool(question) and re.search(any_of(words), plain(question)) is not None
+    return bool(question) and _asking(what).search(plain(question)) is not None
+
+
+@functools.cache
+def _asking(what: str) -> re.Pattern[str]:
+    return re.compile(any_of([*pack("zh")["question"][what], *pack("en")["question"][what]]))
 
 
 def _counted(text: Answer, name: Name) -> Evidence:

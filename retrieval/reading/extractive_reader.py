@@ -186,14 +186,14 @@ def _answer(
         return None
     span = prediction.spans[0]
     start, end = answer_span(passage.text, *chosen.original(span.start, span.end))
+    said = next((s for s in sentences(passage.text) if s.start <= start < s.end), None)
+    if said is not None and end > said.end:  # what answers stands in one sentence
+        start, end = answer_span(passage.text, start, said.end)
     text = passage.text[start:end]
     name = key(text)
     if not name or name in asked:
         return None
-    for sentence in sentences(passage.text):
-        if sentence.start <= start < sentence.end:
-            return text, sentence
-    return text, Sentence(text, start, end)
+    return text, said or Sentence(text, start, end)
 
 
 def _features(one: _Found, found: Sequence[_Found], question: str) -> Features:
