@@ -6,8 +6,7 @@ the sentence that answers, the question about another subject, a text that merel
 question, and what ``retrieval.reading.statements`` makes of a graph.
 
 A part of the examples are claims, the question with a true or false answer behind it
-(``retrieval.reading.support_cases``): the text answers where it bears the claim out. So the reader's
-no-answer score is an opinion on claims too, which the support check asks for.
+(``retrieval.reading.support_cases``): the text answers where it bears the claim out.
 """
 
 from __future__ import annotations
@@ -22,7 +21,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from retrieval.lexical import LexicalIndex
 from retrieval.reading.dataset import ReadingExample, ReadingPassage, ReadingQuestion, located
 from retrieval.reading.statements import Statements, statement_pack
-from retrieval.reading.support import claim_text
 from retrieval.reading.support_cases import cases_of
 from retrieval.segmentation import CJK, is_han, ngrams
 from retrieval.sentences import sentences
@@ -138,7 +136,7 @@ class Mixture:
         if not told:
             return None
         case = rng.choice(told)
-        claimed = example._replace(question=claim_text(case.question, case.claim))
+        claimed = example._replace(question=f"{case.question} {case.claim}")
         return claimed if case.true else claimed._replace(start=-1, end=-1)
 
     def _varied(

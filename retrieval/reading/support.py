@@ -86,15 +86,10 @@ def support(
 
 
 def _read(claimed: Claimed, quotation: Quotation, opinion: Opinion | None) -> dict[str, float]:
-    """Whether a reader takes for the answer what the claim says, and how surely the stretch bears out
-    the question with the claim behind it; all 0 without a reader."""
-    features = dict.fromkeys(
-        ("read_same", "read_same_odds", "read_other", "read_other_odds", "claim_odds"), 0.0
-    )
+    """Whether a reader takes for the answer what the claim says; all 0 without a reader or a span."""
+    features = dict.fromkeys(("read_same", "read_same_odds", "read_other", "read_other_odds"), 0.0)
     if opinion is None:
         return features
-    asked = claim_text(claimed.question, claimed.text)
-    features["claim_odds"] = _bounded(opinion(asked, quotation.title, quotation.text)[1])
     span, odds = opinion(claimed.question, quotation.title, quotation.text)
     if span is None:
         return features
@@ -103,16 +98,8 @@ def _read(claimed: Claimed, quotation: Quotation, opinion: Opinion | None) -> di
         bool(claimed.new) and all(found.holds(unit.key) for unit in claimed.new)
     )
     side = "read_same" if same else "read_other"
-    return features | {side: 1.0, side + "_odds": _bounded(odds)}
-
-
-def _bounded(odds: float) -> float:
-    return max(-_SUREST, min(_SUREST, odds)) / _SUREST
-
-
-def claim_text(question: str, claim: str) -> str:
-    """What a reader is asked for its opinion on a claim; so it has learnt (``retrieval.reading.mixture``)."""
-    return f"{question} {claim}"
+    bounded = max(-_SUREST, min(_SUREST, odds)) / _SUREST
+    return features | {side: 1.0, side + "_odds": bounded}
 
 
 def span_opinion(spans: SpanReader) -> Opinion:

@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from kg_builder.question import Question
+from kg_builder.question import Gold, Question
 from training.generation import Generation
 from training.label import LabelSettings, category, label, verdict
 from training.probe import Probe
@@ -48,7 +48,10 @@ def test_the_articles_rule_without_samples(question: Question) -> None:
 
 def test_an_ambiguous_answer_is_set_aside(question: Question) -> None:
     asked = question.model_copy(
-        update={"gold": question.gold.model_copy(update={"objects": (("1949年10月1日",),)})}
+        update={
+            "text": "岳清是哪一天出生的?",
+            "gold": Gold(objects=(("1949年10月1日",),), answer_type="date"),
+        }
     )
     found = label(asked, probed(asked, "1949年。"), SETTINGS)
     assert found.verdict == "ambiguous"
@@ -81,7 +84,10 @@ def test_samples_decide(
 
 def test_samples_that_might_be_right_are_not_counted_as_ignorance(question: Question) -> None:
     asked = question.model_copy(
-        update={"gold": question.gold.model_copy(update={"objects": (("1949年10月1日",),)})}
+        update={
+            "text": "岳清是哪一天出生的?",
+            "gold": Gold(objects=(("1949年10月1日",),), answer_type="date"),
+        }
     )
     wrong = label(asked, probed(asked, "1911年", *["1912年"] * 9), SETTINGS)
     doubtful = label(asked, probed(asked, "1911年", *["1949年"] * 9), SETTINGS)

@@ -8,8 +8,6 @@ from kg_builder.passage import Passage
 from retrieval.evidence import Evidence
 from retrieval.reading.citations import Claim, cited_answer, claims
 from retrieval.reading.reading_pack import reading_pack
-from retrieval.reading.span_reader import load_span_reader
-from retrieval.reading.support import span_opinion
 
 ZH = reading_pack("zh")
 TEXTS = [
@@ -45,13 +43,9 @@ def test_claims(answer: str, found: list[tuple[str, tuple[int, ...]]]) -> None:
     assert claims(answer) == [Claim(*one) for one in found]
 
 
-# What the check of claims was fitted with.
-OPINION = span_opinion(load_span_reader())
-
-
 def test_offsets_and_quotes() -> None:
     reply = "沈云舟的父亲是沈怀远[2][1]。他是皇帝[2]。他的父亲是沈怀远[2][9]。"
-    answer, citations = cited_answer(reply, QUESTION, EVIDENCE, ZH, OPINION)
+    answer, citations = cited_answer(reply, QUESTION, EVIDENCE, ZH)
     assert answer == "沈云舟的父亲是沈怀远。他的父亲是沈怀远。"
     assert [(c.number, answer[c.start : c.end]) for c in citations] == [
         (2, "沈云舟的父亲是沈怀远。"),
@@ -66,4 +60,4 @@ def test_offsets_and_quotes() -> None:
     "reply", ["沈怀远。", "沈怀远[1]。", "沈怀远[99]。", "沈怀远[0]。", "[2]", "秦桧[2]。"]
 )
 def test_without_support_nothing_is_left(reply: str) -> None:
-    assert cited_answer(reply, QUESTION, EVIDENCE, ZH, OPINION) == ("", ())
+    assert cited_answer(reply, QUESTION, EVIDENCE, ZH) == ("", ())
