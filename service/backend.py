@@ -205,7 +205,8 @@ class Backend:
         says what can. Without a model the calibration of the reader stands in for the certificate. The
         default profile is served whatever it can promise; the answer says what that is.
         """
-        name = profile or self._default_profile
+        unasked = profile is None and min_precision is None and not self.has_model
+        name = None if unasked else profile or self._default_profile
         point = self._point(name, min_precision)
         if point is None and min_precision is None:
             known = ", ".join(self.points.profiles)

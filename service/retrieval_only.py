@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kg_builder.errors import UserError
-from service.seams import PROFILES
 from training.attempt import Attempt, OperatingPoint
 from training.generation import Generation
 
@@ -15,6 +14,7 @@ UNCERTIFIED = (
 )
 # The precision that a profile asks of what is read, where no bundle says it.
 TARGETS: dict[str, float] = {"webqa": 0.90, "chat": 0.80, "strict": 0.97}
+UNASKED = "reader"  # the point where no precision is asked for
 NEVER = 1.1  # a threshold above every confidence
 
 
@@ -25,8 +25,9 @@ class NoModelError(UserError):
 class RetrievalOnly:
     """The Attempter that abstains from every question, so that retrieval answers all of them.
 
-    No question is answered directly, whatever the profile, and no precision can be certified; the targets of
-    the profiles bind what is read as far as the reader's calibration reaches.
+    No question is answered directly, whatever the profile, and no precision can be certified; the target of a
+    profile that is asked for binds what is read as far as the reader's calibration reaches. Where nothing is
+    asked for, the reader's own threshold decides.
     """
 
     name = "retrieval-only"
@@ -46,12 +47,16 @@ class RetrievalOnly:
         self, *, profile: str | None = None, min_precision: float | None = None
     ) -> OperatingPoint:
         """A point that lets nothing through directly. Raises NoModelError for an unknown profile."""
-        name = profile or PROFILES[0]
-        target = TARGETS.get(name) if min_precision is None else min_precision
-        if target is None:
-            raise NoModelError(f"There is no profile {name!r}. There are: {', '.join(TARGETS)}.")
+        if min_precision is not None:
+            name, target = f"precision-{min_precision:.2f}", min_precision
+        elif profile is None:
+            name, target = UNASKED, None
+        elif profile in TARGETS:
+            name, target = profile, TARGETS[profile]
+        else:
+            raise NoModelError(f"There is no profile {profile!r}. There are: {', '.join(TARGETS)}.")
         return OperatingPoint(
-            name=name if min_precision is None else f"precision-{min_precision:.2f}",
+            name=name,
             threshold=NEVER,
             target_precision=target,
             certified=False,

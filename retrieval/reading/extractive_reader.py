@@ -84,7 +84,7 @@ class ExtractiveReader:
         if not candidates:
             return self._refused("insufficient_evidence", [], evidence)
         best = candidates[0]
-        if best.confidence < self.calibration.threshold:
+        if best.confidence < self.calibration.threshold or not self._answers(best):
             return self._refused("insufficient_evidence", [best], evidence)
         rival = self._rival(candidates) or self._majority(candidates)
         if rival is not None:

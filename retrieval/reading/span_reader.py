@@ -31,7 +31,7 @@ CONFIG = "config.json"
 LONGEST = 40  # tokens of an answer
 # A span of n tokens beyond the first has to be better by LENGTH · log(1 + n): people mark the words that
 # answer, and a reader that is unsure where these end takes too many (docs/experiments.md).
-LENGTH = 0.5
+LENGTH = 0.3
 SPANS = 3  # of one passage, none of which overlaps a better one
 
 

@@ -97,7 +97,7 @@ def test_the_three_routes_are_told_apart(visit: Visit) -> None:
     refused = visit.ask(PHONE)
     expect(refused.locator(".badge")).to_have_text("我不知道")
     expect(refused.locator(".answer")).to_have_text("我不知道和“李白的手机号码”相关的信息。")
-    expect(refused.locator(".explanation")).to_have_text(
+    expect(refused.locator(".explanation").first).to_have_text(
         "在检索到的资料里没有找到足够有把握的答案。"
     )
 

@@ -79,7 +79,7 @@ def test_the_service_extra_is_enough(
 
     home = tmp_path / "home"
     (home / "docs").mkdir(parents=True)
-    (home / "docs" / "leave.md").write_text("# 年假\n\n员工每年有十五天年假。", encoding="utf-8")
+    (home / "docs" / "leave.txt").write_text("员工每年有十五天年假。", encoding="utf-8")
     (home / "training").mkdir()  # a folder of the user's own
     (home / "training" / "__init__.py").write_text("raise SystemExit('not ours')")
     port = free_port()
