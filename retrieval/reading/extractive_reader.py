@@ -18,7 +18,7 @@ from retrieval.reading.answer_form import answer_span
 from retrieval.reading.confidence import FILE, NONE, Features, ReadingCalibration, clipped
 from retrieval.reading.selection import Selected, select
 from retrieval.reading.span_reader import FOLDER, SpanPrediction, SpanReader, Text, load_span_reader
-from retrieval.segmentation import is_han
+from retrieval.segmentation import is_han, ngrams
 from retrieval.sentences import Sentence, sentences
 from retrieval.store import document_of
 
@@ -116,7 +116,9 @@ class ExtractiveReader:
         return sorted(made, key=lambda c: -c.confidence)
 
     def _found(self, question: str, evidence: Sequence[Evidence]) -> list[_Found]:
-        texts = [Text(item.passage.title, item.passage.text) for item in evidence]
+        texts = [
+            Text(_needed_title(item.passage, question), item.passage.text) for item in evidence
+        ]
         chosen = select(question, texts, self.budget)
         read = [i for i, one in enumerate(chosen) if one.text.text.strip()]
         predictions = self.spans.predict(question, [chosen[i].text for i in read])
@@ -223,6 +225,15 @@ def _features(one: _Found, found: Sequence[_Found], question: str) -> Features:
         chinese=chinese,
         chinese_score=chinese * clipped(score),
     )
+
+
+def _needed_title(passage: Passage, question: str) -> str:
+    """The passage's title, or nothing where it merely resembles what the question names and the text names
+    that itself: 海宁城手册 beside a text on 海宁城 reads like the name of somebody else."""
+    if _named(passage, question):
+        return passage.title
+    shared = set(ngrams(passage.title)) & set(ngrams(question))
+    return "" if shared and shared <= set(ngrams(passage.text)) else passage.title
 
 
 def _named(passage: Passage, question: str) -> bool:
