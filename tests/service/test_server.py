@@ -36,7 +36,7 @@ def test_a_term_signal_lets_requests_finish() -> None:
         answers: list[httpx.Response] = []
         asking = threading.Thread(
             target=lambda: answers.append(
-                httpx.post(f"{url}v1/qa", json={"question": "a"}, timeout=30)
+                httpx.post(f"{url}v1/qa", json={"question": "沈云舟的父亲是谁?"}, timeout=30)
             )
         )
         asking.start()
