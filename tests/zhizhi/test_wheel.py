@@ -79,7 +79,7 @@ def test_the_service_extra_is_enough(
 
     home = tmp_path / "home"
     (home / "docs").mkdir(parents=True)
-    (home / "docs" / "leave.txt").write_text("员工每年有十五天年假。", encoding="utf-8")
+    (home / "docs" / "leave.txt").write_text("沈云舟的父亲是沈怀远。", encoding="utf-8")
     (home / "training").mkdir()  # a folder of the user's own
     (home / "training" / "__init__.py").write_text("raise SystemExit('not ours')")
     port = free_port()
@@ -102,9 +102,9 @@ def test_the_service_extra_is_enough(
                     time.sleep(0.2)
                 direct = client.post("/v1/qa", json={"question": CAPITAL}).json()
                 assert (direct["route"], direct["answer"]) == ("direct", "巴黎。")
-                found = client.post("/v1/qa", json={"question": "员工每年有几天年假?"}).json()
+                found = client.post("/v1/qa", json={"question": "沈云舟的父亲是谁?"}).json()
                 assert found["route"] == "retrieval", found
-                assert "十五" in found["answer"]
+                assert "沈怀远" in found["answer"]
         finally:
             process.terminate()
             process.wait(60)
