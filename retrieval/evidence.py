@@ -61,6 +61,21 @@ class Citation(BaseModel):
     snippet: bool = Field(default=False, exclude_if=is_unset)
 
 
+def cited(evidence: Evidence, quote: str, *, number: int, start: int = 0, end: int) -> Citation:
+    """The evidence as support for ``start`` to ``end`` of an answer."""
+    passage = evidence.passage
+    return Citation(
+        number=number,
+        passage_id=passage.id,
+        title=passage.title,
+        url=passage.url,
+        quote=quote,
+        start=start,
+        end=end,
+        source=evidence.source,
+    )
+
+
 def located(citation: Citation, evidence: Evidence) -> Citation:
     """The citation with the place of its quote in the evidence's document, as far as that is known."""
     passage = evidence.passage

@@ -24,7 +24,6 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 from kg_builder.files import digest, read_manifest, write_manifest, write_text
 from kg_builder.passage import Passage
-from retrieval.canonical import key as canonical_key
 from retrieval.dense import DenseIndex
 from retrieval.embedder import Embedder, Vectors
 from retrieval.errors import IndexRefusedError
@@ -43,7 +42,6 @@ from retrieval.lexical import Hits, LexicalIndex
 from retrieval.passage_text import passage_text
 from retrieval.store import (
     IndexedDocument,
-    PassageStore,
     content_digest,
     document_of,
     file_of,
@@ -334,7 +332,7 @@ def rank(version: IndexVersion, query: str, k: int, mode: Mode) -> list[tuple[in
             f"{version.folder} holds no vectors. Build it with an embedder, or use lexical."
         )
     depth = k if mode != "hybrid" else max(DEPTH, 2 * k)
-    named = titled(version.store, query) if mode == "hybrid" else []
+    named = version.store.named_in(query) if mode == "hybrid" else []
     lexical: list[tuple[int, float]] = []
     dense: list[tuple[int, float]] = []
     if mode != "dense":
@@ -348,13 +346,6 @@ def rank(version: IndexVersion, query: str, k: int, mode: Mode) -> list[tuple[in
         return (lexical or dense)[:k]
     titles = title_scores(named, version.store.size)
     return fuse(lexical, dense, titles, float(version.manifest["dense_weight"]))[:k]
-
-
-def titled(store: PassageStore, question: str) -> list[tuple[int, str]]:
-    """Positions of the passages whose title stands in the question, with that title."""
-    positions = [position for position, _ in store.named_in(question)]
-    found = store.found(positions)
-    return [(p, canonical_key(found[p].title)) for p in positions if p in found]
 
 
 def _pairs(hits: Hits) -> list[tuple[int, float]]:

@@ -341,7 +341,7 @@ def is_milvus(folder: Path) -> bool:
 
 
 def _titled(question: str, collection: Collection) -> list[tuple[str, str]]:
-    """As ``retrieval.index.titled``."""
+    """As ``PassageStore.named_in``, by key in place of position."""
     spans = {mark(span): span for span in name_spans(question)}
     named: dict[str, list[str]] = {}
     for row in collection.where("name", spans, ["key", "name"]):

@@ -159,25 +159,26 @@ class PassageStore:
         rows = self._rows(f"SELECT {_COLUMNS} FROM passage WHERE id = ?", (passage_id,))
         return _passage(rows[0]) if rows else None
 
-    def named_in(self, question: str, most: int = MAX_TITLED) -> list[tuple[int, int]]:
-        """(position, length of title) of passages whose title stands in the question, longest first.
+    def named_in(self, question: str, most: int = MAX_TITLED) -> list[tuple[int, str]]:
+        """(position, title in canonical form) of passages whose title stands in the question, longest
+        first.
 
         A name outweighs every word around it: 「哪个省级行政区有丽江?」 shares most of its words with
         passages about other places. Titles of more than ``most`` passages (the chunks of a book) do
         not tell which one is meant and are left to BM25.
         """
         spans = name_spans(question)
-        found: list[tuple[int, int]] = []
+        found: list[tuple[int, str]] = []
         for start in range(0, len(spans), _BATCH):
             part = spans[start : start + _BATCH]
             marks = ",".join("?" * len(part))
             found += self._rows(
-                "SELECT position, length(name) FROM passage WHERE name IN ("
+                "SELECT position, name FROM passage WHERE name IN ("
                 f"SELECT name FROM passage WHERE name IN ({marks})"
                 f" GROUP BY name HAVING count(*) <= {int(most)})",
                 part,
             )
-        return sorted(found, key=lambda row: (-row[1], row[0]))
+        return sorted(found, key=lambda row: (-len(row[1]), row[0]))
 
     def all(self) -> Iterator[Passage]:
         """Every passage in order of position."""

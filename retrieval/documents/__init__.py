@@ -1,7 +1,7 @@
 """Documents: files of people as passages, each with its place, and a reason for all that is left out."""
 
 from retrieval.documents.document import Block, Document, Extraction, LeftOut
-from retrieval.documents.folder import read_files, read_passages
+from retrieval.documents.folder import read_files
 from retrieval.documents.language import language_of
 from retrieval.documents.reader import read_document
 
@@ -13,5 +13,4 @@ __all__ = [
     "language_of",
     "read_document",
     "read_files",
-    "read_passages",
 ]

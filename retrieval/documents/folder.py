@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from kg_builder.passage import Passage
 from retrieval.chunking import ChunkSettings
 from retrieval.documents.characters import clean
 from retrieval.documents.document import Extraction, LeftOut
@@ -78,18 +77,3 @@ def read_files(
             yield Extraction(document=left.document, left_out=(left,))
             continue
         yield read_document(found.identity, data, settings)
-
-
-def read_passages(
-    paths: Iterable[Path],
-    settings: ChunkSettings | None = None,
-    *,
-    sources: Sources | None = None,
-    on_left_out: Callable[[LeftOut], None] | None = None,
-) -> Iterator[Passage]:
-    """The passages of all files below ``paths``; what is left out is told to ``on_left_out``."""
-    for extraction in read_files(paths, settings, sources=sources):
-        if on_left_out is not None:
-            for left in extraction.left_out:
-                on_left_out(left)
-        yield from extraction.passages

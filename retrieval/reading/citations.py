@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from retrieval.evidence import Citation, Evidence
+from retrieval.evidence import Citation, Evidence, cited
 from retrieval.reading.reading_pack import ReadingPack
 from retrieval.reading.support import Opinion, support
 from retrieval.sentences import sentences
@@ -35,15 +35,15 @@ def claims(answer: str) -> list[Claim]:
         place = found.end()
     bare += answer[place:]
     pieces = sentences(bare)
-    cited: list[list[int]] = [[] for _ in pieces]
+    owned: list[list[int]] = [[] for _ in pieces]
     for at, number in marks:
         # The last sentence that begins before the mark; a mark before all of them is the first's.
         owner = sum(piece.start < at for piece in pieces) - 1
         if pieces:
-            cited[max(owner, 0)].append(number)
+            owned[max(owner, 0)].append(number)
     return [
         Claim(piece.text, tuple(dict.fromkeys(numbers)))
-        for piece, numbers in zip(pieces, cited, strict=True)
+        for piece, numbers in zip(pieces, owned, strict=True)
     ]
 
 
@@ -77,17 +77,7 @@ def cited_answer(
         kept.append(space + claim.text)
         length = end
         for number, quote in quotes.items():
-            item = evidence[number - 1]
             citations.append(
-                Citation(
-                    number=number,
-                    passage_id=item.passage.id,
-                    title=item.passage.title,
-                    url=item.passage.url,
-                    quote=quote,
-                    start=start,
-                    end=end,
-                    source=item.source,
-                )
+                cited(evidence[number - 1], quote, number=number, start=start, end=end)
             )
     return "".join(kept), tuple(citations)

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from kg_builder.passage import Passage
 from retrieval.canonical import key
 from retrieval.chunking import weight
-from retrieval.evidence import Citation, Evidence, Reading, Reason
+from retrieval.evidence import Citation, Evidence, Reading, Reason, cited
 from retrieval.reading.answer_form import answer_span
 from retrieval.reading.confidence import FILE, NONE, Features, ReadingCalibration, clipped
 from retrieval.reading.selection import Selected, select
@@ -258,20 +258,11 @@ def _agree(one: str, other: str) -> bool:
 
 def _citations(candidates: Sequence[Candidate], answer: str) -> tuple[Citation, ...]:
     # Passages of one document overlap: the same sentence is cited once.
-    cited: dict[tuple[str, str], Candidate] = {}
+    shown: dict[tuple[str, str], Candidate] = {}
     for candidate in candidates:
         document = document_of(candidate.evidence.passage.id)
-        cited.setdefault((document, candidate.sentence.text), candidate)
+        shown.setdefault((document, candidate.sentence.text), candidate)
     return tuple(
-        Citation(
-            number=number,
-            passage_id=candidate.evidence.passage.id,
-            title=candidate.evidence.passage.title,
-            url=candidate.evidence.passage.url,
-            quote=candidate.sentence.text,
-            start=0,
-            end=len(answer),
-            source=candidate.evidence.source,
-        )
-        for number, candidate in enumerate(cited.values(), 1)
+        cited(candidate.evidence, candidate.sentence.text, number=number, end=len(answer))
+        for number, candidate in enumerate(shown.values(), 1)
     )

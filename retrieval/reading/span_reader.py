@@ -8,7 +8,6 @@ TransformersSpanReader   any question-answering model of transformers, from a fo
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import json
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from kg_builder.files import sha256_file
 from retrieval.errors import RetrievalError
 from retrieval.reading.encoding import Encoder, Window
 from retrieval.reading.network import Network
@@ -92,7 +92,7 @@ class EmbeddedSpanReader:
         """Raises SpanReaderError, WeightsError or RetrievalError where a file is missing or damaged."""
         try:
             config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-            digest = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
+            digest = sha256_file(folder / WEIGHTS)
         except (OSError, ValueError) as error:
             raise SpanReaderError(
                 f"{folder}: no span reader ({error}). Train one: zhizhi reader train DATA --out {folder}"

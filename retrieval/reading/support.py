@@ -28,22 +28,23 @@ WINDOW = 2  # neighbouring sentences that may bear out one of an answer together
 _SUREST = 6.0  # log odds of a reader beyond which it is no surer
 
 
-def stretches(passage: str, title: str) -> Iterator[tuple[Quotation, int]]:
-    """Every stretch of at most ``WINDOW`` sentences and its width, the short ones first."""
+def stretches(passage: str, title: str) -> Iterator[list[Quotation]]:
+    """For each width of 1 to ``WINDOW`` sentences every stretch of the passage that is as wide."""
     pieces = sentences(passage)
     for width in range(1, WINDOW + 1):
+        found = []
         for first in range(len(pieces) - width + 1):
             text = passage[pieces[first].start : pieces[first + width - 1].end]
             before = pieces[first - 1].text if first else ""
-            yield Quotation(text, before, title, passage), width
+            found.append(Quotation(text, before, title, passage))
+        yield found
 
 
 def candidates(
     claimed: Claimed, passage: str, title: str, opinion: Opinion | None = None
 ) -> Iterator[tuple[Quotation, dict[str, float]]]:
     """The stretches that have most of the claim and do not contradict its numbers, with their features."""
-    for width in range(1, WINDOW + 1):
-        found = [one for one, n in stretches(passage, title) if n == width]
+    for width, found in enumerate(stretches(passage, title), 1):
         found.sort(key=claimed.overlap, reverse=True)
         left = SHORTLIST
         for quotation in found:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
+from kg_builder.passage import Passage
 from retrieval.chunking import ChunkSettings
-from retrieval.documents import language_of, read_files, read_passages
+from retrieval.documents import Extraction, language_of, read_files
 from retrieval.documents.sources import Sources
 from retrieval.errors import DocumentError
 from retrieval.index import Index
@@ -21,6 +23,10 @@ def write(folder: Path, name: str, text: str | bytes) -> Path:
     return path
 
 
+def passages_of(read: Iterable[Extraction]) -> list[Passage]:
+    return [passage for one in read for passage in one.passages]
+
+
 def test_folders_keep_going_and_tell(tmp_path: Path) -> None:
     docs = tmp_path / "docs"
     write(docs, "z/a.txt", "甲。")
@@ -31,9 +37,9 @@ def test_folders_keep_going_and_tell(tmp_path: Path) -> None:
     write(docs, "noending", "x")
     write(docs, os.fsdecode(b"\xff.txt"), "丙。")
     (docs / "loop").symlink_to(docs)
-    told: dict[str, str] = {}
-    found = list(read_passages([docs], on_left_out=lambda x: told.update({x.document: x.reason})))
-    assert [p.id for p in found] == ["docs/\ufffd.txt#0", "docs/z/a.txt#0"]
+    read = list(read_files([docs]))
+    told = {left.document: left.reason for one in read for left in one.left_out}
+    assert [p.id for p in passages_of(read)] == ["docs/\ufffd.txt#0", "docs/z/a.txt#0"]
     assert sorted(told) == ["docs/b.doc", "docs/d.pdf", "docs/e.txt", "docs/loop", "docs/noending"]
     assert "no text in it" in told["docs/e.txt"]
     assert "a link to a folder" in told["docs/loop"]
@@ -50,27 +56,31 @@ def test_ids_are_stable_and_tell_folders_apart(tmp_path: Path) -> None:
         write(tmp_path / folder, "README.md", text)
     settings = ChunkSettings(size=60, overlap=0)
     folders = [tmp_path / "a/docs", tmp_path / "b/docs"]
-    passages = list(read_passages(folders, settings))
+    passages = passages_of(read_files(folders, settings))
     half = len(passages) // 2
     assert [p.id for p in passages] == [f"docs/README.md#{n}" for n in range(half)] + [
         f"b/docs/README.md#{n}" for n in range(half)
     ]
-    assert passages == list(read_passages(folders, settings))
+    assert passages == passages_of(read_files(folders, settings))
     assert "".join(p.text for p in passages[:half]) == text
 
 
 def test_a_file_has_one_id_however_it_is_named(tmp_path: Path) -> None:
     path = write(tmp_path / "docs", "sub/a.txt", "甲。")
     sources = Sources()
-    whole = [p.id for p in read_passages([tmp_path / "docs"], sources=sources)]
+    whole = [p.id for p in passages_of(read_files([tmp_path / "docs"], sources=sources))]
     sources.save(tmp_path)
     again = Sources.load(tmp_path)
-    assert [p.id for p in read_passages([path], sources=again)] == whole == ["docs/sub/a.txt#0"]
-    assert [p.id for p in read_passages([path.parent], sources=again)] == whole
+    assert (
+        [p.id for p in passages_of(read_files([path], sources=again))]
+        == whole
+        == ["docs/sub/a.txt#0"]
+    )
+    assert [p.id for p in passages_of(read_files([path.parent], sources=again))] == whole
     # Moved as a whole, it keeps its name.
     (tmp_path / "docs").rename(tmp_path / "old")
     moved = write(tmp_path / "new" / "docs", "sub/a.txt", "甲。")
-    assert [p.id for p in read_passages([moved.parents[1]], sources=again)] == whole
+    assert [p.id for p in passages_of(read_files([moved.parents[1]], sources=again))] == whole
 
 
 def test_a_changed_file_replaces_its_own_passages_alone(tmp_path: Path) -> None:
@@ -78,11 +88,13 @@ def test_a_changed_file_replaces_its_own_passages_alone(tmp_path: Path) -> None:
     docs = tmp_path / "docs"
     path = write(docs, "a.jsonl", '{"id": "1", "text": "甲。"}\n{"id": "2", "text": "乙。"}')
     write(docs, "b.jsonl", '{"id": "1", "text": "丙。"}')
-    index = Index.build(read_passages([docs], settings), tmp_path / "index")
+    index = Index.build(passages_of(read_files([docs], settings)), tmp_path / "index")
     assert index.size == 3
     path.write_text('{"id": "2", "text": "丁。"}', encoding="utf-8")
     index.add(
-        read_passages([docs / "a.jsonl"], settings, sources=Sources({"docs": docs.resolve()}))
+        passages_of(
+            read_files([docs / "a.jsonl"], settings, sources=Sources({"docs": docs.resolve()}))
+        )
     )
     assert sorted(p.text for p in index.passages()) == ["丁。", "丙。"]
     # A file that says nothing any more replaces what it said.
@@ -93,7 +105,7 @@ def test_a_changed_file_replaces_its_own_passages_alone(tmp_path: Path) -> None:
 
 def test_locations_come_back_from_the_index(tmp_path: Path) -> None:
     write(tmp_path / "docs", "a.md", "# 手册\n\n## 请假\n\n年假是五天。\n")
-    (passage,) = read_passages([tmp_path / "docs"])
+    (passage,) = passages_of(read_files([tmp_path / "docs"]))
     index = Index.build([passage], tmp_path / "index")
     assert index.get(passage.id) == passage
     assert passage.locations[-1].heading == "请假"

@@ -197,6 +197,15 @@ def test_the_window_that_answers_most_surely_is_taken() -> None:
 # ── readers ──────────────────────────────────────────────────────────────────────────────────────
 
 
+def check_within(found: list[SpanPrediction], texts: list[Text]) -> None:
+    """A prediction for each text, its spans within it, and none where there is no text."""
+    assert len(found) == len(texts)
+    for text, prediction in zip(texts, found, strict=True):
+        assert bool(prediction.spans) is bool(text.text)
+        for span in prediction.spans:
+            assert 0 <= span.start < span.end <= len(text.text)
+
+
 @pytest.mark.parametrize("engine", ["numpy", "torch"])
 def test_every_text_has_a_prediction_within_it(folder: Path, engine: str) -> None:
     reader = EmbeddedSpanReader.load(folder, engine)  # type: ignore[arg-type]
@@ -208,11 +217,7 @@ def test_every_text_has_a_prediction_within_it(folder: Path, engine: str) -> Non
         Text("临江", "一"),
     ]
     found = reader.predict("临江的城墙建于哪一年?", texts)
-    assert len(found) == len(texts)
-    for text, prediction in zip(texts, found, strict=True):
-        assert bool(prediction.spans) is bool(text.text)
-        for span in prediction.spans:
-            assert 0 <= span.start < span.end <= len(text.text)
+    check_within(found, texts)
     assert reader.predict("临江?", []) == []
 
 
@@ -320,11 +325,7 @@ def test_a_model_of_transformers_reads_the_text_and_not_the_title(foreign: Path)
         Text("", "一"),
     ]
     found = reader.predict("城墙建于哪一年?", texts)
-    assert len(found) == len(texts)
-    for text, prediction in zip(texts, found, strict=True):
-        assert bool(prediction.spans) is bool(text.text)
-        for span in prediction.spans:
-            assert 0 <= span.start < span.end <= len(text.text)
+    check_within(found, texts)
     assert reader.predict("临江?", []) == []
 
 
