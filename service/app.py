@@ -33,13 +33,13 @@ from service.guard import Guard
 from service.health import health_routes
 from service.logs import AnswerLines
 from service.metrics import Metrics
-from service.middleware import QUIET, BodyLimits, HeadRequests, RequestIds
+from service.middleware import QUIET, BodyLimits, BodyTooLargeError, HeadRequests, RequestIds
 from service.native import native_routes
 from service.openapi import openapi_document
 from service.operations import operations_routes
 from service.page import add_page
 from service.prior import Prior
-from service.problems import Fault, Problem, body_too_large
+from service.problems import Fault, Problem
 from service.requests import Example
 from service.seams import Chain, DocumentIndex
 from service.settings import Settings
@@ -152,7 +152,7 @@ def create_app(
     app.include_router(operations_routes(desk, settings, guard, metrics, alarm))
     add_page(app)
     app.openapi = partial(openapi_document, app)  # type: ignore[method-assign]
-    _add_exception_handlers(app, settings)
+    _add_exception_handlers(app)
     app.add_middleware(
         BodyLimits,
         max_bytes=settings.max_body_bytes,
@@ -231,7 +231,7 @@ def _version() -> str:
         return "0"
 
 
-def _add_exception_handlers(app: FastAPI, settings: Settings) -> None:
+def _add_exception_handlers(app: FastAPI) -> None:
     def render(request: Request, problem: Problem) -> Response:
         # A failure is answered outside of the middleware that would add the id.
         problem.headers["X-Request-ID"] = request.state.request_id
@@ -258,10 +258,8 @@ def _add_exception_handlers(app: FastAPI, settings: Settings) -> None:
 
     @app.exception_handler(HTTPException)
     async def on_http(request: Request, error: HTTPException) -> Response:
-        if error.status_code == 413:
-            uploading = request.url.path.endswith(DOCUMENTS)
-            most = settings.max_upload_bytes if uploading else settings.max_body_bytes
-            return render(request, body_too_large(most))
+        if isinstance(error, BodyTooLargeError):
+            return render(request, error.problem)
         if error.status_code == 400 and error.detail == UNPARSED:
             return render(request, Problem(400, "invalid-json", "The body is not JSON."))
         headers = dict(error.headers or {})

@@ -11,22 +11,16 @@ never sends one is never closed, and one address may take them all. These limits
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
-from typing import Any
+from ipaddress import ip_address
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-Network = IPv4Network | IPv6Network
-
-
-def networks(names: str) -> tuple[Network, ...]:
-    """The networks of a comma-separated list; an address is a network of one. Raises ValueError."""
-    return tuple(ip_network(one.strip()) for one in names.split(",") if one.strip())
+from service.problems import Problem
+from service.settings import Network
 
 
 def within(host: str, trusted: Iterable[Network]) -> bool:
@@ -145,17 +139,10 @@ def limited_protocol(limits: ConnectionLimits) -> type[HttpToolsProtocol]:
 
 def refusal(status: int, detail: str) -> bytes:
     """A whole response, as a problem of RFC 9457, that closes the connection."""
-    phrase = HTTPStatus(status).phrase
-    problem: dict[str, Any] = {
-        "type": "about:blank",
-        "title": phrase,
-        "status": status,
-        "detail": detail,
-    }
-    body = json.dumps(problem).encode()
-    retry = b"retry-after: 5\r\n" if status == 503 else b""
-    head = (
-        f"HTTP/1.1 {status} {phrase}\r\ncontent-type: application/problem+json\r\n"
-        f"content-length: {len(body)}\r\nconnection: close\r\n"
-    )
-    return head.encode() + retry + b"\r\n" + body
+    headers = {"Connection": "close"} | ({"Retry-After": "5"} if status == 503 else {})
+    response = Problem(status, detail=detail, headers=headers).response()
+    lines = [
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}".encode(),
+        *(name + b": " + value for name, value in response.raw_headers),
+    ]
+    return b"\r\n".join([*lines, b"", bytes(response.body)])

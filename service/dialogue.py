@@ -15,16 +15,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from kg_builder.literals import HAN
 from kg_builder.question import Language
 from kg_builder.relation import generic_relation
-from service.language_pack import FollowUp, language_pack
+from service.language_pack import FollowUp, language_of, language_pack
+from service.name_or_attribute import LONGEST as LONGEST_NAME
 from service.name_or_attribute import is_attribute, is_name
 from service.question_frame import END, LONGEST, PEOPLE, Frame, attributes, frame
 from service.small_talk import small_talk
 
 TURNS = 16  # of a conversation that are looked back on
-LONGEST_NAME = 40  # characters
 
 
 def last_question(questions: Sequence[str]) -> str:
@@ -67,7 +66,7 @@ class _Asked:
 
     def __init__(self, question: str) -> None:
         self.question = question
-        self.language: Language = "zh" if HAN.search(question) else "en"
+        self.language = language_of(question)
         self.pack: FollowUp = language_pack(self.language).follow_up
         self.tokens = _cut(question, self.language)
         self.pronoun = self._pronoun()
@@ -199,17 +198,16 @@ def _can_mean(pronoun: str, earlier: Frame) -> bool:
         return True
     if earlier.of_person is False:
         return False  # 他 is no book
-    pack = language_pack("zh" if HAN.search(earlier.question) else "en").follow_up
-    answer = {
-        "woman": any(word in _asked_for(earlier) for word in pack.feminine),
-        "man": any(word in _asked_for(earlier) for word in pack.masculine),
-    }
+    pack = language_pack(language_of(earlier.question)).follow_up
+    asked = _asked_for(earlier)
+    woman = any(word in asked for word in pack.feminine)
+    man = any(word in asked for word in pack.masculine)
     if pronoun == "woman":
-        return not answer["woman"]
-    if pronoun == "man" and answer["man"]:
+        return not woman
+    if pronoun == "man" and man:
         # 岳云的父亲是谁? 他…: the one who was spoken of; of a husband she is the one who was not.
-        return not any(word in _asked_for(earlier) for word in ("夫", "husband", "boyfriend"))
-    known = earlier.of_person or answer["woman"] or answer["man"]
+        return not any(word in asked for word in ("夫", "husband", "boyfriend"))
+    known = earlier.of_person or woman or man
     return bool(known) or earlier.answer != "person"
 
 

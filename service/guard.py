@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from ipaddress import ip_address
 from math import ceil
 from time import time
 
@@ -21,7 +20,7 @@ from limits.storage import storage_from_string
 from kg_builder.errors import UserError
 from service.keys import Key, KeyRing, Scope
 from service.problems import Problem
-from service.settings import PREFIX, Settings
+from service.settings import PREFIX, Settings, is_loopback
 
 logger = logging.getLogger(__name__)
 
@@ -163,11 +162,11 @@ def _not_local(request: Request) -> str | None:
     the Host, where a foreign name was made to lead to this machine (DNS rebinding).
     """
     client, headers = request.client, request.headers
-    if client is None or not _is_loopback(client.host):
+    if client is None or not is_loopback(client.host):
         return "it comes from another one"
     if passed := next((name for name in FORWARDING if name in headers), None):
         return f"it came through a proxy ({passed})"
-    if not _is_loopback(_host_of(headers.get("host", ""))):
+    if not is_loopback(_host_of(headers.get("host", ""))):
         return "its Host is not this machine"
     origin = headers.get("origin")
     if origin is not None and origin.partition("://")[2] != headers.get("host"):
@@ -182,10 +181,3 @@ def _host_of(authority: str) -> str:
     if authority.startswith("["):
         return authority[1:].partition("]")[0]
     return authority.partition(":")[0]
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"

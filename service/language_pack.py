@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from functools import lru_cache
 from pathlib import Path
@@ -10,13 +9,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from kg_builder.literals import HAN
 from kg_builder.question import Language
 
 FOLDER = Path(__file__).parent / "language"
 LANGUAGES: tuple[Language, ...] = ("zh", "en")
-
-# Han characters, their extensions and compatibility forms: one of them makes a question Chinese.
-HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f]")
 
 
 class FollowUp(BaseModel):
@@ -30,7 +27,6 @@ class FollowUp(BaseModel):
     function_words: tuple[str, ...]  # before a pronoun they are nothing that it could mean
     adverbs: tuple[str, ...]
     pronouns: dict[str, Literal["man", "woman", "person", "people", "thing", "things", "any"]]
-    of: str
     attribute_question: str  # {s}, {p} and the {word} for its kind of answer
     words: dict[str, str]
     feminine: tuple[str, ...]  # who is asked for is a woman
@@ -63,5 +59,5 @@ def language_pack(language: Language) -> LanguagePack:
 
 
 def language_of(text: str) -> Language:
-    """The language in which to speak to someone who wrote ``text``."""
+    """The language of someone who wrote ``text``: a Chinese character makes it Chinese."""
     return "zh" if HAN.search(text) else "en"

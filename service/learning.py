@@ -85,20 +85,20 @@ def talk_and_questions(data: Path, graph: Path) -> tuple[list[str], list[bool]]:
 
 
 def learn(
-    texts: Sequence[str], kinds: Sequence[bool], source: str, strength: float, count: int = 4096
+    texts: Sequence[str], kinds: Sequence[bool], source: str, strength: float
 ) -> tuple[NgramClassifier, Callable[[bool], list[float]]]:
     """The classifier of everything; and, by kind, what one learnt from four fifths says of the others."""
     held = [int(digest(["held", text]), 16) % 5 == 0 for text in texts]
     rows = list(zip(texts, kinds, held, strict=True))
     most = [(t, k) for t, k, h in rows if not h]
     part = NgramClassifier.fit(
-        [t for t, _ in most], [k for _, k in most], source, strength=strength, count=count
+        [t for t, _ in most], [k for _, k in most], source, strength=strength
     )
 
     def of_kind(kind: bool) -> list[float]:
         return [part.probability(t) for t, k, h in rows if h and k is kind]
 
-    whole = NgramClassifier.fit(texts, kinds, source, strength=strength, count=count)
+    whole = NgramClassifier.fit(texts, kinds, source, strength=strength)
     return whole, of_kind
 
 
@@ -112,7 +112,7 @@ def main() -> int:
     report: dict[str, Any] = {}
     texts, kinds = names_and_attributes(asked.data, asked.graph)
     source = "NLPCC-ICCPOL 2016 KBQA (train), the embedded graph, the relation catalogue"
-    found, held = learn(texts, kinds, source, strength=20.0, count=16384)
+    found, held = learn(texts, kinds, source, strength=20.0)
     found.save(NAMES)
     attributes, names = held(True), held(False)
     report["name_or_attribute"] = {
@@ -128,13 +128,13 @@ def main() -> int:
         "service/small_talk.toml; questions of the embedded graph, NLPCC-ICCPOL 2016 KBQA (train), "
         "CMRC 2018 (train), SQuAD 1.1 (train), Natural Questions (EVOUNA)"
     )
-    found, held = learn(texts, kinds, source, strength=30.0, count=16384)
+    found, held = learn(texts, kinds, source, strength=30.0)
     found.save(TALK)
-    questions = held(False)
+    talk, questions = held(True), held(False)
     report["small_talk"] = {
         "questions": len(questions),
         "taken_for_small_talk": sum(p >= SURE for p in questions),
-        "phrases_recognised": sum(p >= SURE for p in held(True)) / len(held(True)),
+        "phrases_recognised": sum(p >= SURE for p in talk) / len(talk),
     }
     print(json.dumps(report, indent=2))
     return 0

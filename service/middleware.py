@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.logs import request_id as current_request_id
-from service.problems import body_too_large
+from service.problems import Problem, body_too_large
 
 logger = logging.getLogger("zhizhi.access")
 
@@ -111,6 +111,14 @@ class HeadRequests:
             scope["route"] = asked.get("route")
 
 
+class BodyTooLargeError(HTTPException):
+    """A body grew above its limit. An HTTPException: FastAPI takes any other for a body that is no JSON."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.status, problem.detail)
+        self.problem = problem
+
+
 class BodyLimits:
     """Refuses a body that is too large, before it is read where its length is declared, and one
     that does not come."""
@@ -159,7 +167,7 @@ class BodyLimits:
                 size += len(message.get("body", b""))
                 complete = not message.get("more_body", False)
                 if size > most:
-                    raise HTTPException(413)
+                    raise BodyTooLargeError(body_too_large(most))
             return message
 
         return await self.app(scope, receiving, send)

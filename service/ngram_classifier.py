@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
+from kg_builder.files import write_text
+
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
@@ -31,7 +33,7 @@ class NgramClassifier(BaseModel):
         return cls.model_validate_json(path.read_bytes())
 
     def save(self, path: Path) -> None:
-        path.write_text(json.dumps(self.model_dump(), ensure_ascii=False) + "\n", encoding="utf-8")
+        write_text(path, json.dumps(self.model_dump(), ensure_ascii=False) + "\n")
 
     def probability(self, text: str) -> float:
         found = buckets(text, self.longest, len(self.weights))
@@ -45,9 +47,9 @@ class NgramClassifier(BaseModel):
         kinds: Sequence[bool],
         learnt_from: str,
         *,
+        strength: float,
         longest: int = 3,
-        count: int = 4096,
-        strength: float = 3.0,
+        count: int = 16384,
     ) -> NgramClassifier:
         """Logistic regression with both kinds weighed alike; ``strength`` is scikit-learn's C."""
         from sklearn.linear_model import LogisticRegression

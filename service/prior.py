@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from service.language_pack import HAN
+from kg_builder.literals import HAN
 
 if TYPE_CHECKING:
     from service.desk import Ticket

@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
-from kg_builder.literals import HAN
 from kg_builder.question import AnswerType, Language
 from kg_builder.relation import SUBJECT, Catalogue, Relation
+from service.language_pack import language_of
 
 END = "?？。.!！…~～ \t\r\n\u3000"
 LONGEST = 300  # characters of a question that is taken apart
@@ -67,7 +67,7 @@ def frame(question: str, *, verbs: bool = False) -> Frame | None:
     """
     if len(question) > LONGEST:
         return None
-    language: Language = "zh" if HAN.search(question) else "en"
+    language = language_of(question)
     found = _worded(question, language, verbs)
     if found is not None:
         return found
@@ -85,7 +85,7 @@ def attributes(language: Language) -> dict[str, Relation]:
     found: dict[str, Relation] = {}
     for relation in catalogue():
         for name in (relation.name(language), *relation.names):
-            if (HAN.search(name) is not None) == (language == "zh"):
+            if language_of(name) == language:
                 found.setdefault(name.casefold(), relation)
     return found
 

@@ -16,10 +16,10 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from kg_builder.errors import UserError
-from service.connections import ConnectionLimits, limited_protocol, networks
+from service.connections import ConnectionLimits, limited_protocol
 from service.guard import check_exposure
 from service.logs import configure_logging
-from service.settings import PREFIX, Settings
+from service.settings import PREFIX, Settings, networks
 
 BACKLOG = 2048
 # What is left after the drain for closing up; a process that is not gone by then is ended.

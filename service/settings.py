@@ -7,7 +7,7 @@ Every setting is read from the environment as ``ZHIZHI_<NAME>``, or from a file 
 from __future__ import annotations
 
 import os
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +18,8 @@ from kg_builder.errors import UserError
 from service.seams import Fallback, Profile, Sources
 
 PREFIX = "ZHIZHI_"
+
+Network = IPv4Network | IPv6Network
 
 
 class SettingsError(UserError):
@@ -266,20 +268,26 @@ class Settings(BaseSettings):
     @field_validator("trusted_proxies")
     @classmethod
     def _networks(cls, value: str) -> str:
-        for one in value.split(","):
-            if one.strip():
-                ip_network(one.strip())
+        networks(value)
         return value
 
     @property
     def loopback(self) -> bool:
         """Whether only this machine can reach the service."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return is_loopback(self.host)
+
+
+def networks(names: str) -> tuple[Network, ...]:
+    """The networks of a comma-separated list; an address is a network of one. Raises ValueError."""
+    return tuple(ip_network(one.strip()) for one in names.split(",") if one.strip())
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address or a name is that of this machine, to itself alone."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
 
 
 def load_settings(**overrides: object) -> Settings:

@@ -82,8 +82,14 @@ def _kind(part: str) -> SmallTalk | None:
     if _classifier().probability(part) < SURE:
         return None
     own = pairs(part)
-    nearest = max(known, key=lambda phrase: _likeness(own, pairs(phrase)))
-    return known[nearest] if _likeness(own, pairs(nearest)) >= ALIKE else None
+    likeness = {phrase: _likeness(own, theirs) for phrase, theirs in _phrase_pairs().items()}
+    nearest = max(likeness, key=likeness.__getitem__)
+    return known[nearest] if likeness[nearest] >= ALIKE else None
+
+
+@lru_cache
+def _phrase_pairs() -> dict[str, set[str]]:
+    return {phrase: pairs(phrase) for phrase in phrases()}
 
 
 def _likeness(one: set[str], other: set[str]) -> float:

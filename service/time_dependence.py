@@ -6,9 +6,8 @@ import re
 from functools import cache
 from itertools import accumulate
 
-from kg_builder.literals import HAN
 from kg_builder.question import Language
-from service.language_pack import language_pack
+from service.language_pack import language_of, language_pack
 from service.question_frame import LONGEST, frame
 
 # What stands in quotation or title marks is a name: 《今天》.
@@ -18,7 +17,7 @@ QUOTED = re.compile(r"《[^《》]{0,100}》|“[^“”]{0,100}”|「[^「」]
 def is_time_dependent(question: str) -> bool:
     """By its words (现任, latest) outside names, or by a relation whose values change (population)."""
     text = question[:LONGEST]
-    language: Language = "zh" if HAN.search(text) else "en"
+    language = language_of(text)
     if _has_word(QUOTED.sub(" ", text), language):
         return True
     found = frame(text, verbs=True)

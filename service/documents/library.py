@@ -187,9 +187,8 @@ class DocumentLibrary:
 
     def _delete(self, index: DocumentIndex, withdrawals: list[_Withdrawal]) -> None:
         ids = [withdrawal.id for withdrawal in withdrawals]
-        counts = {
-            one: self._indexed(index)[one].passages for one in ids if one in self._indexed(index)
-        }
+        indexed = self._indexed(index)
+        counts = {one: indexed[one].passages for one in ids if one in indexed}
         if counts and index.shared:
             self._worker.delete(index.folder, list(counts))
         elif counts:
@@ -262,11 +261,14 @@ class DocumentLibrary:
         with self._lock:
             store = self._uploads(index)
             store.record(index.name, added=[upload.id for upload in uploads])
+            tokens_of: dict[str, list[str]] = {}  # read once: the store may hold thousands
+            for held in store.all():
+                tokens_of.setdefault(held.id, []).append(held.token)
             for upload in uploads:
                 # One that another process withdrew while this one put it in has to go again.
                 if not store.holds(upload):
                     self._withdrawals.append(_Withdrawal(upload.id, [], Future()))
-                tokens = store.tokens(upload.id)
+                tokens = tokens_of.get(upload.id, [])
                 older = tokens[: tokens.index(upload.token)] if upload.token in tokens else []
                 store.save(upload.model_copy(update={"state": "ready"}))
                 store.remove(older)

@@ -14,7 +14,6 @@ export class DocumentPanel {
     this.items = new Map(); // id → {element, mark}
     this.shown = SHOWN;
     this.timer = null;
-    this.uploading = 0;
     this.last = null;
     $("documents-open").addEventListener("click", () => this.open());
     $("documents-close").addEventListener("click", () => $("documents").close());
@@ -77,14 +76,15 @@ export class DocumentPanel {
 
   async upload(files) {
     if (!files.length) return;
-    this.fault("");
     const limits = this.last?.limits;
-    const refused = files.map(({ file, name }) => limits && this.say().refused_file(file, name, limits)).filter(Boolean);
-    if (refused.length) {
-      this.fault(refused);
-      files = files.filter(({ file, name }) => !this.say().refused_file(file, name, limits));
-      if (!files.length) return;
-    }
+    const refused = [];
+    files = files.filter(({ file, name }) => {
+      const reason = limits && this.say().refused_file(file, name, limits);
+      if (reason) refused.push(reason);
+      return !reason;
+    });
+    this.fault(refused);
+    if (!files.length) return;
     const size = files.reduce((sum, { file }) => sum + file.size, 0);
     if (limits && (size > limits.request_bytes || files.length > limits.files))
       return this.fault(this.say().upload_too_much(limits));
@@ -93,7 +93,6 @@ export class DocumentPanel {
     const item = el("li", { className: "document", "data-state": "uploading" },
       el("div", { className: "document-head" }, words), bar);
     $("uploads").append(item);
-    this.uploading += 1;
     try {
       const { documents } = await uploadFiles(files, this.key(), (share) => { bar.value = share; });
       const failed = documents.filter((one) => one.state === "failed");
@@ -104,7 +103,6 @@ export class DocumentPanel {
       this.fault(faults?.length ? faults : this.words(error));
     } finally {
       item.remove();
-      this.uploading -= 1;
       this.look();
     }
   }

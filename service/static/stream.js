@@ -32,23 +32,20 @@ export class ServiceProblem extends Error {
   }
 }
 
-/** Headers of a request, with the key that this browser keeps for a service that wants one. */
-function headers(accept, key) {
-  const all = { "Content-Type": "application/json", Accept: accept };
+/** Fetches with the key that this browser keeps for a service that wants one; throws ServiceProblem where it
+ * is no success. */
+async function send(path, key, { headers, ...options } = {}) {
+  const all = { Accept: "application/json", ...headers };
   if (key) all.Authorization = `Bearer ${key}`;
-  return all;
+  const response = await fetch(path, { ...options, headers: all });
+  if (!response.ok) throw new ServiceProblem(await response.json().catch(() => ({})), response.status);
+  return response;
 }
 
-/** Sends JSON and gives back the response; throws ServiceProblem where it is no success. */
-async function post(path, body, key, accept, signal) {
-  const response = await fetch(path, {
-    method: "POST", headers: headers(accept, key), body: JSON.stringify(body), signal,
-  });
-  if (!response.ok) {
-    const problem = await response.json().catch(() => ({}));
-    throw new ServiceProblem(problem, response.status);
-  }
-  return response;
+/** Sends JSON and gives back the response. */
+function post(path, body, key, accept, signal) {
+  const headers = { "Content-Type": "application/json", Accept: accept };
+  return send(path, key, { method: "POST", headers, body: JSON.stringify(body), signal });
 }
 
 /** Says whether an answer was right. */
@@ -66,11 +63,7 @@ export async function* ask(request, key, signal) {
 }
 
 export async function get(path, key) {
-  const headers = { Accept: "application/json" };
-  if (key) headers.Authorization = `Bearer ${key}`;
-  const response = await fetch(path, { headers });
-  if (!response.ok) throw new ServiceProblem(await response.json().catch(() => ({})), response.status);
-  return response.json();
+  return (await send(path, key)).json();
 }
 
 /** The first `limit` documents, and what may be uploaded. */
@@ -102,10 +95,9 @@ export function uploadFiles(files, key, onProgress) {
 /** Once this returns nothing is answered from the document. */
 export async function withdrawDocument(id, key) {
   const path = id.split("/").map(encodeURIComponent).join("/");
-  const headers = { Accept: "application/json" };
-  if (key) headers.Authorization = `Bearer ${key}`;
-  const response = await fetch(`v1/documents/${path}`, { method: "DELETE", headers });
-  // One that is gone already is as good as withdrawn.
-  if (!response.ok && response.status !== 404)
-    throw new ServiceProblem(await response.json().catch(() => ({})), response.status);
+  try {
+    await send(`v1/documents/${path}`, key, { method: "DELETE" });
+  } catch (error) {
+    if (error.status !== 404) throw error; // one that is gone already is as good as withdrawn
+  }
 }

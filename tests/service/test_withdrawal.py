@@ -24,6 +24,7 @@ from service.app import create_app
 from service.retrieval_only import RetrievalOnly
 from service.settings import Settings
 from tests.commands import zhizhi_process
+from tests.service.stores import free_port
 from tests.service.world import client_of
 
 FATHER = "沈云舟的父亲是谁?"
@@ -38,9 +39,7 @@ HAINING = Passage(id="haining.md#0", title="海宁城", text="海宁城的市花
 @contextmanager
 def milvus_server(folder: Path) -> Iterator[str]:
     """A Milvus Lite as a server of its own, which several processes may use."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "milvus_lite", "server", "--data-dir", str(folder / "data")]
     process = subprocess.Popen([*command, "--port", str(port)], stderr=subprocess.DEVNULL)
     try:
