@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from eval.figures import entity_of
 from eval.result import EvaluationResult
-from training.intervals import Tally, clustered_wilson, tally
+from training.certificate import Answers
+from training.intervals import clustered_wilson, tally
+from training.selective import spread
+
+MOST = 200  # points of a curve
 
 
 class CurvePoint(BaseModel):
@@ -37,86 +40,56 @@ def curves(result: EvaluationResult) -> dict[str, list[CurvePoint]]:
     found: dict[str, list[CurvePoint]] = {}
     right = result.attempts_right()
     level = result.settings.confidence
-    _, members = np.unique([entity_of(q) for q in result.questions], return_inverse=True)
+    entities = [entity_of(q) for q in result.questions]
     if right is not None:
-        direct = _Answers(
-            np.array([a.confidence for a in result.attempts], dtype=float),
-            np.asarray(right, dtype=bool),
-            members,
-        )
-        found["calibrated"] = [direct.point(t, level) for t in direct.thresholds()]
+        direct = Answers.of([a.confidence for a in result.attempts], right, entities)
+        thresholds = _thresholds(direct)
+        found["calibrated"] = [_point(direct, t, level) for t in thresholds]
         always = result.arms.get("always_retrieve")
         if always is not None:
             verdicts = [r.verdict for r in always.records]
-            thresholds = [None, *direct.thresholds()]
-            found["calibrated_fallback"] = [direct.point(t, level, verdicts) for t in thresholds]
+            found["calibrated_fallback"] = [
+                _point(direct, t, level, verdicts) for t in (None, *thresholds)
+            ]
     for name, arm in result.arms.items():
-        ranked = [
-            r.verdict not in ("refused", "unscored") and r.confidence is not None
-            for r in arm.records
-        ]
-        answers = _Answers(
-            np.array(
-                [
-                    r.confidence if use else -np.inf
-                    for r, use in zip(arm.records, ranked, strict=True)
-                ],
-                dtype=float,
-            ),
-            np.array([r.verdict == "correct" for r in arm.records], dtype=bool),
-            members,
+        answers = Answers.of(
+            [None if r.verdict in ("refused", "unscored") else r.confidence for r in arm.records],
+            [r.verdict == "correct" for r in arm.records],
+            entities,
         )
-        if name not in found and len(answers.values()) > 1:
-            found[name] = [answers.point(t, level) for t in answers.thresholds()]
+        thresholds = _thresholds(answers)
+        if name not in found and len(thresholds) > 1:
+            found[name] = [_point(answers, t, level) for t in thresholds]
     return {name: curve for name, curve in found.items() if curve}
 
 
-@dataclass(frozen=True)
-class _Answers:
-    """The confidence of every question's answer (−∞: none), whether it is right, and its entity's number."""
-
-    confidence: NDArray[np.float64]
-    right: NDArray[np.bool_]
-    members: NDArray[np.intp]
-
-    def values(self) -> list[float]:
-        """The distinct confidences, falling."""
-        finite = self.confidence[np.isfinite(self.confidence)]
-        return [float(value) for value in np.unique(finite)[::-1]]
-
-    def thresholds(self) -> list[float]:
-        """As many of the values as a picture needs."""
-        return thin(self.values())
-
-    def point(
-        self, threshold: float | None, level: float, retrieved: Sequence[str] | None = None
-    ) -> CurvePoint:
-        """Answers from ``threshold`` up (None: none); below it those of retrieval, by their verdicts."""
-        n = len(self.confidence)
-        above = np.zeros(n, bool) if threshold is None else self.confidence >= threshold
-        given, good = above.copy(), above & self.right
-        if retrieved is not None:
-            given |= ~above & np.array([v not in ("refused", "unscored") for v in retrieved])
-            good |= ~above & np.array([v == "correct" for v in retrieved])
-        answered, correct = int(given.sum()), int(good.sum())
-        by_entity = Tally(
-            np.bincount(self.members, good).astype(float),
-            np.bincount(self.members, given).astype(float),
-        )
-        return CurvePoint(
-            threshold=threshold,
-            coverage=answered / n,
-            precision=correct / answered if answered else None,
-            precision_lower=clustered_wilson(by_entity, level)[0] if answered else None,
-            retrieval_rate=0.0 if retrieved is None else int((~above).sum()) / n,
-        )
+def _thresholds(answers: Answers) -> list[float]:
+    """The distinct confidences, falling: as many of them as a picture needs."""
+    values = np.unique(answers.confidence[np.isfinite(answers.confidence)])[::-1]
+    return [float(value) for value in values[spread(len(values), MOST)]]
 
 
-def thin(values: Sequence[float], most: int = 200) -> list[float]:
-    """At most ``most`` values, ends included: enough for a picture."""
-    if len(values) <= most:
-        return list(values)
-    return [values[round(i * (len(values) - 1) / (most - 1))] for i in range(most)]
+def _point(
+    answers: Answers,
+    threshold: float | None,
+    level: float,
+    retrieved: Sequence[str] | None = None,
+) -> CurvePoint:
+    """Answers from ``threshold`` up (None: none); below it those of retrieval, by their verdicts."""
+    above = answers.above(np.inf if threshold is None else threshold)
+    given, good = above.copy(), above & answers.right
+    if retrieved is not None:
+        given |= ~above & np.array([v not in ("refused", "unscored") for v in retrieved])
+        good |= ~above & np.array([v == "correct" for v in retrieved])
+    answered, correct = int(given.sum()), int(good.sum())
+    by_entity = replace(answers, right=good).tally(given)
+    return CurvePoint(
+        threshold=threshold,
+        coverage=answered / answers.n,
+        precision=correct / answered if answered else None,
+        precision_lower=clustered_wilson(by_entity, level)[0] if answered else None,
+        retrieval_rate=0.0 if retrieved is None else int((~above).sum()) / answers.n,
+    )
 
 
 def reliability(

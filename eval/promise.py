@@ -20,10 +20,11 @@ from training.attempt import OperatingPoint
 from training.calibrate import MOST_CERTIFYING, CalibrationSettings, fit
 from training.certificate import NEVER, Answers
 from training.errors import TrainingError
-from training.intervals import clopper_pearson_lower, clustered_wilson, wilson
+from training.intervals import Tally, clopper_pearson_lower, clustered_wilson, wilson
 from training.routed_certificate import LookedUp, routed_points
+from training.selective import spread
 
-COMPARED = ("coin", "lec", "lec_routed")
+ROUTES = {"direct": "direct", "retrieved": "retrieved", "together": "precision"}  # fields of Kept
 
 
 @dataclass(frozen=True)
@@ -199,19 +200,14 @@ def bootstrap(
 def _summary(target: float, held: list[tuple[OperatingPoint, Kept]]) -> dict[str, Any]:
     certified = [(point, kept) for point, kept in held if point.certified]
     n, broken = len(held), sum(kept.broken(target) for _, kept in certified)
-    by_route = {
-        route: sum((p := getattr(k, route)) is not None and p < target for _, k in certified) / n
-        for route in ("direct", "retrieved", "precision")
-    }
     return {
         "target": target,
         "draws": n,
         "violations": broken / n,
         "violations_interval": wilson(broken, n),
         "violations_by_route": {
-            "direct": by_route["direct"],
-            "retrieved": by_route["retrieved"],
-            "together": by_route["precision"],
+            name: sum((p := getattr(k, route)) is not None and p < target for _, k in certified) / n
+            for name, route in ROUTES.items()
         },
         "certified": len(certified) / n,
         "direct_certified": sum(k.direct_share > 0 for _, k in certified) / n,
@@ -267,10 +263,7 @@ def rivals(found: Draw, target: float, delta: float) -> dict[str, tuple[float, f
 def _quantiles(confidence: NDArray[np.float64], most: int = 60) -> list[float]:
     """At most ``most`` of the finite values, falling."""
     values = np.sort(confidence[np.isfinite(confidence)])[::-1]
-    if not len(values):
-        return []
-    places = np.linspace(0, len(values) - 1, min(most, len(values))).round().astype(int)
-    return [float(value) for value in np.unique(values[places])[::-1]]
+    return [float(value) for value in np.unique(values[spread(len(values), most)])[::-1]]
 
 
 def oracle_coverage(population: Population, target: float) -> dict[str, float]:
@@ -303,21 +296,17 @@ def interval_coverage(
         "coverage": (given, np.ones_like(given)),
         "accuracy": (right, np.ones_like(given)),
     }
+    members, size = population.direct.members, population.entities
     found: dict[str, Any] = {}
     for name, (hits, trials) in figures.items():
-        every = Answers(
-            trials.astype(float), hits, population.direct.members, population.direct.strata
-        ).tally(trials)
-        size = population.entities
-        successes = np.zeros(size)
-        successes[: len(every.successes)] = every.successes
-        counts = np.zeros(size)
-        counts[: len(every.trials)] = every.trials
+        successes, counts = (
+            np.bincount(members, one, minlength=size).astype(float) for one in (hits, trials)
+        )
         truth = successes.sum() / counts.sum()
         held = lower = naive = 0
         for _ in range(draws):
             chosen = rng.integers(0, size, entities)
-            sample = every._replace(successes=successes[chosen], trials=counts[chosen])
+            sample = Tally(successes[chosen], counts[chosen])
             low, high = clustered_wilson(sample)
             held += low <= truth <= high
             lower += low <= truth

@@ -17,6 +17,7 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from kg_builder.files import write_text
 from kg_builder.question import Language, Question
 from training.domain import Domain, Link
 from training.errors import BundleError
@@ -94,6 +95,10 @@ class Applicability(BaseModel):
         except (OSError, ValueError, ValidationError) as error:
             raise BundleError(f"{path} cannot be read ({error}). {MAKE_AGAIN}") from error
 
+    def save(self, folder: Path) -> None:
+        """Into ``folder``, whose manifest has to be written after it."""
+        write_text(folder / FILE, self.model_dump_json() + "\n")
+
     def prepare(self, question: str) -> Prepared:
         """What the model is to be asked, or why it is not asked."""
         language = written_in(question)
@@ -106,13 +111,10 @@ class Applicability(BaseModel):
         outside = self.novelty.is_outside(link)
         return Prepared(self._in_script(question), link, "outside_calibration" if outside else None)
 
-    def objects_to(self, question: str, answer: str) -> bool:
-        """Whether ``answer`` to ``question`` is of another kind than what is asked."""
-        return self.is_implausible(question, self.domain.link(question), answer)
-
-    def is_implausible(self, question: str, link: Link, answer: str) -> bool:
-        """Whether ``answer`` is of another kind than ``question`` asks for."""
-        return self.answers.implausible(question, link, answer)
+    def objects_to(self, question: str, answer: str, link: Link | None = None) -> bool:
+        """Whether ``answer`` is of another kind than ``question`` asks for; ``link`` is how that links to the
+        domain, where it is at hand."""
+        return self.answers.implausible(question, link or self.domain.link(question), answer)
 
     def _in_script(self, question: str) -> str:
         """In simplified characters, where those are what the bundle was calibrated in."""

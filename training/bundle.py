@@ -166,16 +166,23 @@ class Bundle:
             raise BundleError(f"Bundle {folder}: bundle.json cannot be read ({error}).") from error
         return cls(folder, spec, manifest["digest"], Applicability.load(folder))
 
-    def replace(self, spec: BundleSpec, card: str) -> Bundle:
-        """This bundle with another specification and card, written aside and exchanged as a whole."""
-        aside = self.folder.with_name(f".{self.folder.name}.building")
-        if aside.exists():
-            shutil.rmtree(aside)
+    def replace(
+        self, spec: BundleSpec, card: str, applicability: Applicability | None = None
+    ) -> Bundle:
+        """This bundle with another specification and card, and with another ``applicability`` where one is
+        given, written aside and exchanged as a whole."""
+        aside = free_place(self.folder)
         shutil.copytree(self.folder, aside)
-        Bundle.save(aside, spec, card)
-        shutil.rmtree(self.folder)
-        aside.rename(self.folder)
-        return Bundle.load(self.folder)
+        if applicability is not None:
+            applicability.save(aside)
+        return Bundle.save(aside, spec, card).move(self.folder)
+
+    def move(self, folder: Path) -> Bundle:
+        """Put it in the place of ``folder``, whatever was there."""
+        if folder.exists():
+            shutil.rmtree(folder)
+        self.folder.rename(folder)
+        return Bundle(folder, self.spec, self.digest, self.applicability)
 
     @classmethod
     def save(cls, folder: Path, spec: BundleSpec, card: str) -> Bundle:
@@ -191,6 +198,14 @@ class Bundle:
         }
         write_manifest(folder, {"files": files, "digest": files_digest(files)})
         return cls.load(folder)
+
+
+def free_place(folder: Path) -> Path:
+    """Where to make what will be put in the place of ``folder``: beside it, nothing is there."""
+    aside = folder.with_name(f".{folder.name}.building")
+    if aside.exists():
+        shutil.rmtree(aside)
+    return aside
 
 
 def _unlisted(folder: Path, files: dict[str, str]) -> str | None:

@@ -12,13 +12,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from kg_builder.files import write_json, write_text
+from kg_builder.files import write_json
 from kg_builder.question import Question
-from training.applicability import FILE as APPLICABILITY
-from training.applicability import Applicability
-from training.bundle import EMBEDDED, BaseReference, Bundle, BundleSpec, fingerprint, resolve_base
+from training.applicability import Applicability, Prepared
+from training.bundle import (
+    EMBEDDED,
+    BaseReference,
+    Bundle,
+    BundleSpec,
+    fingerprint,
+    free_place,
+    resolve_base,
+)
 from training.calibrate import CalibrationSettings, calibration_parts, fit, needed_for
-from training.calibrated import answer_twice, consider
+from training.calibrated import Features, answer_twice
 from training.certificate import Answers, operating_points
 from training.engine.loading import Loading
 from training.engine.local import LocalModel
@@ -32,7 +39,7 @@ from training.pretrained.gguf import is_gguf
 from training.pretrained.table import pretrained_models
 from training.probe import Told, ask
 from training.selective import aurc, auroc, balanced_threshold, brier, ece, risk_coverage
-from training.signals import IMPLAUSIBLE, confidence_of, count_answers
+from training.signals import confidence_of, count_answers
 
 PACKAGES = ("torch", "transformers", "peft", "trl", "scikit-learn")
 
@@ -83,23 +90,20 @@ def make_bundle(
 
     counts = count_answers(training_answers)
     applicability = Applicability.of(graph or questions)
-
     names = dict(popularity or {})
-    known = Popularity(names, bands_of_names(names))
+    bands = bands_of_names(names)
+    known = Popularity(names, bands)
+    features = Features(counts, knowledge, known, applicability)
 
     def measure(part: Sequence[Question]) -> tuple[list[dict[str, float]], list[bool]]:
         pairs = answer_twice(model, [ask(q, prompt) for q in part], max_new_tokens, told)
-        considered = []
-        for q, (natural, answer) in zip(part, pairs, strict=True):
-            odds = None if knowledge is None else knowledge.log_odds(q.text, answer)
-            considered.append(consider(natural, answer, counts, odds))
-        right = []
-        for question, (text, _, found) in zip(part, considered, strict=True):
+        rows, right = [], []
+        for question, (natural, answer) in zip(part, pairs, strict=True):
+            asked = Prepared(question.text, None, None)
+            text, _, found = features.consider(question.text, asked, natural, answer)
+            rows.append(found)
             right.append(verdict(question, text) == "right")
-            found[IMPLAUSIBLE] = float(applicability.objects_to(question.text, text))
-            if known:
-                found["popularity"] = known.signal(question.text)
-        return [found for _, _, found in considered], right
+        return rows, right
 
     fitting, certifying = (measure(part) for part in parts)
     calibration = fit(*fitting, settings)
@@ -156,7 +160,7 @@ def make_bundle(
         knowledge=knowledge,
         calibration=calibration,
         popularity=names,
-        popularity_bands=bands_of_names(names),
+        popularity_bands=bands,
         operating_points=tuple(points),
         default_profile=settings.default_profile,
         risk_coverage=tuple(tuple(p) for p in risk_coverage(scores, right)),
@@ -168,17 +172,11 @@ def make_bundle(
             "machine": platform.machine(),
         },
     )
-    aside = out.with_name(f".{out.name}.building")
-    if aside.exists():
-        shutil.rmtree(aside)
+    aside = free_place(out)
     shutil.copytree(adapter, aside / "adapter")
     _name_base(aside / "adapter" / "adapter_config.json", spec.base.id)
-    write_text(aside / APPLICABILITY, applicability.model_dump_json() + "\n")
-    Bundle.save(aside, spec, model_card(spec))
-    if out.exists():
-        shutil.rmtree(out)
-    aside.rename(out)
-    return Bundle.load(out)
+    applicability.save(aside)
+    return Bundle.save(aside, spec, model_card(spec)).move(out)
 
 
 def _portable(base: str, where: str | Path, out: Path) -> str:

@@ -17,7 +17,7 @@ from kg_builder.files import digest
 from kg_builder.question import Question
 from training.attempt import OperatingPoint
 from training.errors import BundleError, TrainingError
-from training.selective import CurvePoint, risk_coverage
+from training.selective import CurvePoint, point_at_precision
 from training.signals import IMPLAUSIBLE, SIGNALS
 
 TARGETS = (0.70, 0.75, 0.80, 0.85, 0.90, 0.95, 0.97, 0.99)
@@ -154,8 +154,7 @@ def best_guess(
     Where nothing reaches it, a threshold above every confidence: such a point answers nothing.
     """
     n = len(confidence)
-    fitting = [p for p in risk_coverage(confidence, correct) if 1 - p.risk >= target]
-    best = max(fitting, key=lambda p: p.coverage) if fitting else CurvePoint(1.1, 0.0, 0.0)
+    best = point_at_precision(confidence, correct, target) or CurvePoint(1.1, 0.0, 0.0)
     return OperatingPoint(
         name=name or f"precision-{target:.2f}",
         threshold=best.threshold,

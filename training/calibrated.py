@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 from kg_builder.question import Language
@@ -12,6 +13,7 @@ from training.attempt import Attempt, OperatingPoint
 from training.bundle import Bundle, BundleSpec
 from training.errors import BundleError
 from training.generation import Generation, Message, Model, Sampling, TokenCounter, TunedModel
+from training.knowledge import KnowledgeScore
 from training.language_pack import is_refusal, language_pack
 from training.popularity import Popularity
 from training.probe import Told, ask_or_recall
@@ -63,23 +65,36 @@ def answer_twice(
     return [(g, answers.get(i, g)) for i, g in enumerate(natural)]
 
 
-def consider(
-    natural: Generation,
-    answer: Generation,
-    answer_counts: Mapping[str, int],
-    knowledge: float | None = None,
-) -> tuple[str, bool, dict[str, float]]:
-    """The best answer, whether the model refused to give it, and how sure it is.
+@dataclass(frozen=True)
+class Features:
+    """What the confidence in an answer is made of, alike where it is calibrated and where it is given."""
 
-    The best answer is what the model says by itself, or what it said before it learnt to refuse.
-    """
-    refused = is_refusal(natural.text)
-    text = answer.text if refused else natural.text
-    found = signals(answer, natural.refusal_probability, answer_counts)
-    found["agreement"] = float(refused or answer_key(natural.text) == answer_key(answer.text))
-    if knowledge is not None:
-        found["knowledge"] = knowledge
-    return text, refused, found
+    answer_counts: Mapping[str, int]
+    knowledge: KnowledgeScore | None
+    popularity: Popularity
+    applicability: Applicability | None
+
+    def consider(
+        self, question: str, asked: Prepared, natural: Generation, answer: Generation
+    ) -> tuple[str, bool, dict[str, float]]:
+        """The best answer, whether the model refused to give it, and how sure it is.
+
+        The best answer is what the model says by itself, or what it said before it learnt to refuse.
+        """
+        refused = is_refusal(natural.text)
+        text = answer.text if refused else natural.text
+        found = signals(answer, natural.refusal_probability, self.answer_counts)
+        found["agreement"] = float(refused or answer_key(natural.text) == answer_key(answer.text))
+        odds = None if self.knowledge is None else self.knowledge.log_odds(asked.text, answer)
+        if odds is not None:
+            found["knowledge"] = odds
+        if self.popularity:
+            found["popularity"] = self.popularity.signal(question)
+        found[IMPLAUSIBLE] = float(
+            self.applicability is not None
+            and self.applicability.objects_to(question, text, asked.link)
+        )
+        return text, refused, found
 
 
 class CalibratedModel:
@@ -102,6 +117,9 @@ class CalibratedModel:
         self.name = name
         self._points = {point.name: point for point in spec.operating_points}
         self._popularity = Popularity(spec.popularity, spec.popularity_bands)
+        self._features = Features(
+            spec.answer_counts, spec.knowledge, self._popularity, applicability
+        )
 
     @classmethod
     def load(cls, bundle: Bundle, *, device: str | None = None) -> CalibratedModel:
@@ -186,18 +204,9 @@ class CalibratedModel:
     def _attempt(
         self, question: str, asked: Prepared, natural: Generation, answer: Generation
     ) -> Attempt:
-        score = self.spec.knowledge
-        odds = None if score is None else score.log_odds(asked.text, answer)
-        text, refused, found = consider(natural, answer, self.spec.answer_counts, odds)
-        if self._popularity:
-            found["popularity"] = self._popularity.signal(question)
+        text, refused, found = self._features.consider(question, asked, natural, answer)
         refusal_text, saved = self._refusal(question, natural) if refused else ("", 0)
-        implausible = (
-            self.applicability is not None
-            and asked.link is not None
-            and self.applicability.is_implausible(question, asked.link, text)
-        )
-        found[IMPLAUSIBLE] = float(implausible)
+        implausible = bool(found[IMPLAUSIBLE])
         return Attempt(
             text=text,
             refused=refused,

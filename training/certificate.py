@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from training.attempt import OperatingPoint
 from training.calibrate import CalibrationSettings, best_guess
 from training.intervals import Tally, clopper_pearson_lower, clustered_lower
-from training.selective import CurvePoint
+from training.selective import CurvePoint, risk_coverage
 
 MOST = 10_000_000  # answers; beyond that nothing is promised in earnest
 THRESHOLDS = 60  # tested one after the other, at most
@@ -111,19 +111,8 @@ def grid_for(target: float, fitting: Answers, delta: float, *, scale: float = 1.
 
 
 def _curve(answers: Answers) -> list[CurvePoint]:
-    """The risk–coverage curve (training.selective) of what was answered, thinned to ``THRESHOLDS`` points."""
-    answered = np.flatnonzero(np.isfinite(answers.confidence))
-    if not len(answered):
-        return []
-    order = answered[np.argsort(-answers.confidence[answered], kind="stable")]
-    scores, wrong = answers.confidence[order], np.cumsum(~answers.right[order])
-    ends = np.flatnonzero(np.append(scores[1:] != scores[:-1], True))
-    if len(ends) > THRESHOLDS:
-        ends = ends[np.linspace(0, len(ends) - 1, THRESHOLDS).round().astype(int)]
-    return [
-        CurvePoint(float(scores[e]), float((e + 1) / answers.n), float(wrong[e] / (e + 1)))
-        for e in ends
-    ]
+    """The risk–coverage curve in ``THRESHOLDS`` points."""
+    return risk_coverage(answers.confidence, answers.right, most=THRESHOLDS)
 
 
 def closed_strata(target: float, fitting: Answers) -> tuple[str, ...]:

@@ -126,17 +126,13 @@ class Domain(BaseModel):
         wording = self.calibrated.get(language, {}).get(relation)
         return None if wording is None else wording.replace(SUBJECT, written)
 
-    def link(self, question: str, without: int | None = None) -> Link:
-        """How near ``question`` comes; of several readings the nearest.
-
-        ``without`` is a relation that its subject is taken not to have: what a question of the domain looks
-        like to one that does not hold this very fact.
-        """
+    def link(self, question: str) -> Link:
+        """How near ``question`` comes; of several readings the nearest."""
         text = key(question[:LONGEST])
-        found = [self._linked("", 0, text, None)]
+        found = [self._linked("", 0, text)]
         for start, end in self._names_in(text):
             rest = text[:start].rstrip() + GAP + text[end:].lstrip()
-            found.append(self._linked(text[start:end], 0, rest, without))
+            found.append(self._linked(text[start:end], 0, rest))
         if all(
             link.distance for link in found
         ):  # no name with a wording: perhaps a name with a slip
@@ -144,12 +140,11 @@ class Domain(BaseModel):
                 before, _, after = wording.partition(GAP)
                 if text.startswith(before) and text.endswith(after):
                     written = text[len(before) : len(text) - len(after)].strip()
-                    found += [self._linked(n, 1, wording, without) for n in self._like(written)]
+                    found += [self._linked(n, 1, wording) for n in self._like(written)]
         return min(found, key=badness)
 
-    def _linked(self, name: str, slips: int, rest: str, without: int | None) -> Link:
-        known = {r for one in self.names.get(name, ()) for r in one.relations}
-        own = tuple(sorted(known - {without}))
+    def _linked(self, name: str, slips: int, rest: str) -> Link:
+        own = sorted({r for one in self.names.get(name, ()) for r in one.relations})
         grams = pairs(rest)
         unseen = sum(gram not in self._postings for gram in grams) / len(grams)
         near = [

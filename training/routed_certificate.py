@@ -11,10 +11,7 @@ threshold of the direct sequence leaves (an intersection–union test, which nee
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-
-import numpy as np
 
 from training.attempt import OperatingPoint, RetrievedPoint
 from training.calibrate import CalibrationSettings
@@ -27,6 +24,7 @@ from training.certificate import (
     wanted,
 )
 from training.intervals import clustered_lower
+from training.selective import spread
 
 RETRIEVED_SHARE = 0.2  # of δ: retrieved answers are many and mostly right, so that little is enough
 DEFERRALS = 8  # direct thresholds whose remainders are looked at
@@ -85,7 +83,7 @@ def certify_retrieved(
     closed = closed_strata(target, direct)
     scale = certifying.retrieved.n / max(1, fitting.retrieved.n)
     sequence = grid_for(target, direct, delta)
-    thresholds = [NEVER, *_spread(sequence, DEFERRALS)]
+    thresholds = [NEVER, *(sequence[i] for i in spread(len(sequence), DEFERRALS))]
     left = [~certifying.direct.above(t, closed) for t in thresholds]
     passed: float | None = None
     for threshold in grid_for(target, fitting.retrieved, delta, scale=scale):
@@ -100,10 +98,3 @@ def certify_retrieved(
     return RetrievedPoint(
         threshold=passed, certified=True, n=int(given.sum()), coverage=float(given.mean())
     )
-
-
-def _spread(values: Sequence[float], most: int) -> list[float]:
-    if len(values) <= most:
-        return list(values)
-    places = np.linspace(0, len(values) - 1, most).round().astype(int)
-    return [values[place] for place in places]

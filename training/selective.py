@@ -21,8 +21,14 @@ class CurvePoint(NamedTuple):
     risk: float
 
 
+def spread(n: int, most: int) -> NDArray[np.intp]:
+    """At most ``most`` of the places 0 … n − 1, evenly spread, both ends included."""
+    return np.linspace(0, n - 1, min(n, most)).round().astype(np.intp)
+
+
 def _sorted(
-    confidence: Sequence[float], correct: Sequence[bool]
+    confidence: Sequence[float] | NDArray[np.float64],
+    correct: Sequence[bool] | NDArray[np.bool_],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     scores = np.asarray(confidence, dtype=float)
     right = np.asarray(correct, dtype=float)
@@ -32,13 +38,22 @@ def _sorted(
     return scores[order], right[order]
 
 
-def risk_coverage(confidence: Sequence[float], correct: Sequence[bool]) -> list[CurvePoint]:
-    """The risk–coverage curve (El-Yaniv & Wiener 2010), one point per distinct confidence."""
+def risk_coverage(
+    confidence: Sequence[float] | NDArray[np.float64],
+    correct: Sequence[bool] | NDArray[np.bool_],
+    *,
+    most: int | None = None,
+) -> list[CurvePoint]:
+    """The risk–coverage curve (El-Yaniv & Wiener 2010), one point per distinct confidence, or ``most`` of
+    them. A confidence of −∞ stands for no answer: it counts for the coverage alone."""
     scores, right = _sorted(confidence, correct)
     n = len(scores)
     if n == 0:
         return []
     ends = np.flatnonzero(np.append(scores[1:] != scores[:-1], True))
+    ends = ends[scores[ends] != -np.inf]
+    if most is not None:
+        ends = ends[spread(len(ends), most)]
     answered = ends + 1
     wrong = np.cumsum(1 - right)[ends]
     return [
@@ -107,11 +122,18 @@ def balanced_threshold(
     return float(scores[ends[enough.nonzero()[0].max()]]) if enough.any() else None
 
 
+def point_at_precision(
+    confidence: Sequence[float], correct: Sequence[bool], precision: float
+) -> CurvePoint | None:
+    """The point with the largest coverage at which the precision of the given answers is at least
+    ``precision``; None where no threshold reaches it."""
+    reached = [p for p in risk_coverage(confidence, correct) if 1 - p.risk >= precision]
+    return reached[-1] if reached else None
+
+
 def coverage_at_precision(
     confidence: Sequence[float], correct: Sequence[bool], precision: float
 ) -> float:
-    """The largest coverage at which the precision of the given answers is at least ``precision``."""
-    return max(
-        (p.coverage for p in risk_coverage(confidence, correct) if 1 - p.risk >= precision),
-        default=0.0,
-    )
+    """The coverage of ``point_at_precision``; 0 where there is none."""
+    point = point_at_precision(confidence, correct, precision)
+    return point.coverage if point else 0.0

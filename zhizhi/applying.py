@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from kg_builder.errors import UserError
-from kg_builder.files import digest, read_jsonl, write_text
+from kg_builder.files import digest, read_jsonl
 from kg_builder.question import Question
 from kg_builder.relation import SUBJECT
-from training.applicability import FILE, Applicability
+from training.applicability import Applicability
 from training.bundle import Bundle
 from training.domain import Domain, Link, masked
 from training.novelty import Novelty, fit_novelty
@@ -24,7 +24,7 @@ LOST = 0.05  # share of the questions from inside, slips and new wordings includ
 
 
 def apply_to_run(run: Path, outside: Sequence[Path] = ()) -> dict[str, Any]:
-    """Write applicability.json into the bundle of ``run``, anew where there is one.
+    """Tell the bundle of ``run`` where its promise ends, anew where it knew.
 
     Its thresholds stay as they were certified: what is no longer answered directly was above or below them.
     """
@@ -32,9 +32,8 @@ def apply_to_run(run: Path, outside: Sequence[Path] = ()) -> dict[str, Any]:
     questions = [Question.model_validate(r) for r in read_jsonl(run / "graph" / "questions.jsonl")]
     novelty = learn_novelty(questions, outside) if outside else None
     found = Applicability.of(questions, novelty)
-    write_text(bundle.folder / FILE, found.model_dump_json() + "\n")
     card = (bundle.folder / "README.md").read_text(encoding="utf-8")
-    made = Bundle.save(bundle.folder, bundle.spec, card)
+    made = bundle.replace(bundle.spec, card, found)
     return {
         "bundle": made.name,
         "names": len(found.domain.names),

@@ -89,18 +89,13 @@ def open_systems(
 ) -> Systems:
     """The models of a run, and its chain: over ``index`` in place of its own where that is given. A web
     search, a reading model and a model server are those of the service's settings."""
-    from retrieval.engines import open_index
     from service.settings import load_settings
     from training.bundle import resolve_base
     from training.engine.local import LocalModel
     from zhizhi.pipeline import identity_of
-    from zhizhi.searching import make_chain
 
     settings = load_settings()
-    attempter, chain = open_run(out, settings)
-    if index is not None:
-        chain = make_chain(open_index(index), settings)
-        attempter = attempter.over(chain.identity)
+    attempter, chain = open_run(out, settings, index)
     where = out / "base" if recipe.base_model == "train" else resolve_base(recipe.base_model)
     base = LocalModel.load(where, name=identity_of(recipe, where), **recipe.loading)
     adapter = out / "ablation" / "adapter"

@@ -27,7 +27,7 @@ from training.label import Label
 from training.language_pack import is_refusal, language_pack
 from training.mix import MixSettings, TuningExample, mix
 from training.probe import Probe, ProbeSettings, ask, probe
-from training.selective import risk_coverage
+from training.selective import point_at_precision
 from zhizhi.recipe import Recipe, validated
 from zhizhi.stage import Stages
 from zhizhi.untuned import untuned_signals
@@ -430,6 +430,6 @@ def decided(
     if all(one.refused is not None for one in outcomes):
         return [bool(one.refused) for one in outcomes]
     confidence = [one.confidence or 0.0 for one in calibration]
-    reached = [p for p in risk_coverage(confidence, right) if 1 - p.risk >= PRECISION]
-    threshold = max(reached, key=lambda p: p.coverage).threshold if reached else float("inf")
+    reached = point_at_precision(confidence, right, PRECISION)
+    threshold = reached.threshold if reached else float("inf")
     return [(one.confidence or 0.0) < threshold for one in outcomes]

@@ -12,12 +12,18 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kg_builder.errors import UserError
-from kg_builder.files import digest, read_jsonl, read_manifest, write_json, write_jsonl
+from kg_builder.files import (
+    digest,
+    read_jsonl,
+    read_manifest,
+    sha256_file,
+    write_json,
+    write_jsonl,
+)
 from kg_builder.passage import Passage
 from kg_builder.prose import read_prose
 from kg_builder.question import Question
@@ -271,7 +277,6 @@ def run(recipe: Recipe, out: Path, *, progress: bool = True) -> Run:
         from eval.plot import draw_risk_coverage
         from eval.run import evaluate
         from eval.table import table
-        from training.bundle import Bundle
         from training.engine.local import LocalModel
         from zhizhi.serving import open_run
 
@@ -298,8 +303,7 @@ def run(recipe: Recipe, out: Path, *, progress: bool = True) -> Run:
         )
         result.save(folder)
         figures = table(result)
-        threshold = Bundle.load(out / "bundle").spec.figures.get("balanced_threshold")
-        figures["balanced"] = balanced(result, threshold)
+        figures["balanced"] = balanced(result, attempter.spec.figures.get("balanced_threshold"))
         write_json(folder / "table.json", figures)
         draw_risk_coverage(result, folder / "risk_coverage.png", figures)
         return {"table": figures}
@@ -356,7 +360,7 @@ def _reader_key() -> str:
     """Changes with the span reader that comes with the project."""
     from retrieval.reading.span_reader import FOLDER
 
-    return digest([sha256(path.read_bytes()).hexdigest() for path in sorted(FOLDER.iterdir())])
+    return digest([sha256_file(path) for path in sorted(FOLDER.iterdir())])
 
 
 def _tuning(

@@ -13,6 +13,7 @@ from training.selective import (
     brier,
     coverage_at_precision,
     ece,
+    point_at_precision,
     risk_coverage,
 )
 
@@ -98,6 +99,20 @@ def test_coverage_at_precision() -> None:
     assert coverage_at_precision(confidence, right, 1.0) == 0.5
     assert coverage_at_precision(confidence, right, 0.75) == 1.0  # a later point may reach it again
     assert coverage_at_precision([0.9], [False], 0.5) == 0.0
+    assert point_at_precision(confidence, right, 0.9) == CurvePoint(0.8, 0.5, 0.0)
+    assert point_at_precision([0.9], [False], 0.5) is None
+
+
+def test_what_was_not_answered_counts_for_the_coverage_alone() -> None:
+    curve = risk_coverage([0.9, -math.inf, 0.8, -math.inf], [True, False, False, True])
+    assert curve == [CurvePoint(0.9, 0.25, 0.0), CurvePoint(0.8, 0.5, 0.5)]
+
+
+def test_a_thinned_curve_keeps_both_ends() -> None:
+    scores, right = [i / 100 for i in range(100)], [i % 3 > 0 for i in range(100)]
+    curve = risk_coverage(scores, right)
+    assert risk_coverage(scores, right, most=3) == [curve[0], curve[50], curve[99]]
+    assert risk_coverage(scores, right, most=100) == curve
 
 
 @given(OUTCOMES)
